@@ -1,0 +1,51 @@
+"""All models, by name. A new one is one file here and one line in `MODELS`."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import os
+from pathlib import Path
+from typing import Any
+
+from dnastudy.models.base import LanguageModel, ModelError, read_header
+
+__all__ = ["MODELS", "LanguageModel", "ModelError", "create", "load", "model_class"]
+
+MODELS: dict[str, str] = {
+    "uniform": "dnastudy.models.uniform:Uniform",
+    "ngram": "dnastudy.models.ngram:NGram",
+}
+"""Registered name to ``module:class``; a model's module is imported only when the model is asked for."""
+
+TRAINED = Path(__file__).parents[1] / "trained"
+"""Small trained models that come with the package, one folder each."""
+
+
+def model_class(name: str) -> type[LanguageModel]:
+    """Class registered under ``name``; ModelError naming the known ones if there is none."""
+    if name not in MODELS:
+        near = difflib.get_close_matches(name, MODELS, 1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ModelError(f"unknown model {name!r}{hint} (known: {', '.join(MODELS)})")
+    module, _, attribute = MODELS[name].partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+def create(name: str, settings: dict[str, Any] | None = None) -> LanguageModel:
+    """Return a new, untrained model."""
+    return model_class(name)(settings)
+
+
+def load(folder_or_name: str | os.PathLike) -> LanguageModel:
+    """Return a trained model: from a folder that `LanguageModel.save` wrote, or by name one of those in the package."""
+    folder = Path(folder_or_name)
+    if not folder.is_dir():
+        shipped = sorted(p.name for p in TRAINED.iterdir() if (p / "model.json").exists()) if TRAINED.is_dir() else []
+        if str(folder_or_name) not in shipped:
+            raise ModelError(
+                f"{folder_or_name}: no such folder, and no model of that name comes with the package "
+                f"(those are: {', '.join(shipped) or 'none'}); make one with `dnastudy train`"
+            )
+        folder = TRAINED / str(folder_or_name)
+    return model_class(read_header(folder)["model"]).load(folder)

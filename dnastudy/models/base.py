@@ -1,0 +1,293 @@
+"""The one protocol of all models, and everything that follows from it.
+
+A model gives a distribution over A, C, G, T and END after each prefix of a sequence; scores, entropies, perplexities
+and samples are derived from that here, once for all models. Logarithms are natural (nats), probabilities float64.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+import shutil
+import zipfile
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from dnastudy.sequences import END, NUM_SYMBOLS, EncodedSequences, decode, encode
+
+Sequences = Sequence[str] | EncodedSequences
+FORMAT = 1
+"""Version of the saved form; raised when older files can no longer be read."""
+
+
+class ModelError(ValueError):
+    """A model that cannot be made, loaded or used as asked; the message says what to do."""
+
+
+class Settings(BaseModel):
+    """Base of all model settings: unknown keys and wrong types are errors, nothing changes after creation."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, validate_default=True)
+
+    @classmethod
+    def parse(cls, given: dict[str, Any], what: str) -> Self:
+        """Check ``given`` and return settings; ModelError names each bad key and the known ones."""
+        try:
+            return cls(**given)
+        except ValidationError as error:
+            lines = []
+            for problem in error.errors():
+                key = ".".join(map(str, problem["loc"])) or what
+                if problem["type"] == "extra_forbidden":
+                    near = difflib.get_close_matches(key, cls.model_fields, 1)
+                    lines.append(f"unknown setting {key!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+                else:
+                    message = problem["msg"].removeprefix("Value error, ")
+                    lines.append(message if key == what else f"setting {key!r}: {message}, got {problem['input']!r}")
+            known = "; ".join(f"{k} ({f.description})" if f.description else k for k, f in cls.model_fields.items())
+            raise ModelError(f"{what}: {'; '.join(lines)}. Known settings: {known or 'none'}") from None
+
+
+class LanguageModel(ABC):
+    """A distribution over the next symbol (A, C, G, T, END) after any prefix of a nucleotide sequence.
+
+    A new model defines `name`, `family`, `Settings`, `fit`, `log_distributions`, `num_parameters`, `_arrays` and
+    `_restore`; it may override any derived method for speed, and the common tests then hold it to the derived one.
+
+    Parameters
+    ----------
+    settings : dict or Settings, optional
+        Values for the fields of the model's ``Settings``.
+
+    Attributes
+    ----------
+    name : str
+        Under which it is registered.
+    family : str
+        Model family in charts: "n-gram", "expert", "LSTM", "Transformer", "ensemble" or "reference".
+    """
+
+    name: ClassVar[str]
+    family: ClassVar[str]
+    Settings: ClassVar[type[Settings]] = Settings
+
+    def __init__(self, settings: dict[str, Any] | Settings | None = None):
+        if isinstance(settings, BaseModel):
+            settings = settings.model_dump()
+        self.settings = type(self).Settings.parse(settings or {}, self.name)
+
+    # what a model must say for itself
+
+    @abstractmethod
+    def fit(self, train: Sequences, validation: Sequences | None = None) -> Self:
+        """Learn from ``train``; ``validation`` may only be used to tune."""
+
+    @abstractmethod
+    def log_distributions(self, sequences: Sequences) -> list[np.ndarray]:
+        """Natural-log probabilities of A, C, G, T, END after each prefix.
+
+        Returns
+        -------
+        One float64 array a sequence, shape (length + 1, 5): row 0 after the empty prefix, the last row after the
+        whole sequence. -inf in the last column throughout: the model knows no end.
+        """
+
+    @property
+    @abstractmethod
+    def num_parameters(self) -> int:
+        """Numbers learned from data."""
+
+    @abstractmethod
+    def _arrays(self) -> dict[str, np.ndarray]:
+        """Arrays that hold all that was learned."""
+
+    @abstractmethod
+    def _restore(self, arrays: dict[str, np.ndarray]) -> None:
+        """Take back what `_arrays` gave."""
+
+    @property
+    def paper_events(self) -> Literal["nucleotides", "nucleotides and end"] | None:
+        """Events that the paper's perplexity for this family averages over; None: the paper has no such model."""
+        return None
+
+    def join(self, sequences: Sequences) -> Self:
+        """Add genes to what was learned, all tuned values kept (for counts and memories)."""
+        raise ModelError(f"{self.name}: cannot take more genes after training, so --join-validation does not apply")
+
+    # what follows
+
+    def log_probs(self, sequences: Sequences) -> list[np.ndarray]:
+        """Log-probability of each true symbol, end included: one array a sequence, shape (length + 1,), nats."""
+        encoded = encode(sequences)
+        return [
+            rows[np.arange(len(rows)), np.append(encoded[i], END)]
+            for i, rows in enumerate(self.log_distributions(encoded))
+        ]
+
+    def nucleotide_log_distributions(self, sequences: Sequences) -> list[np.ndarray]:
+        """Log-probabilities renormalised over A C G T before each nucleotide: shape (length, 4), nats."""
+        return [_renormalised(rows[:-1, :4]) for rows in self.log_distributions(sequences)]
+
+    def nucleotide_log_probs(self, sequences: Sequences) -> list[np.ndarray]:
+        """Log-probability of each nucleotide, renormalised over A C G T: shape (length,), nats."""
+        encoded = encode(sequences)
+        return [
+            rows[np.arange(len(rows)), encoded[i]] for i, rows in enumerate(self.nucleotide_log_distributions(encoded))
+        ]
+
+    def entropies(self, sequences: Sequences) -> list[np.ndarray]:
+        """Entropy of the nucleotide distribution before each nucleotide: shape (length,), nats."""
+        result = []
+        for rows in self.nucleotide_log_distributions(sequences):
+            p = np.exp(rows)
+            result.append(-np.where(p > 0, p * np.where(p > 0, rows, 0), 0).sum(axis=1))
+        return result
+
+    # sampling: the prefix itself is the state unless a model knows a smaller one
+
+    def _start(self, prefixes: list[np.ndarray]) -> Any:
+        """State of n sequences after their prefixes (arrays of codes)."""
+        return prefixes
+
+    def _next(self, state: Any) -> np.ndarray:
+        """Log-probabilities of the next symbol for each of the n sequences, shape (n, 5)."""
+        return np.stack([rows[-1] for rows in self.log_distributions([decode(prefix) for prefix in state])])
+
+    def _advance(self, state: Any, symbols: np.ndarray, alive: np.ndarray) -> Any:
+        """State of the sequences ``alive`` (indices) after one more nucleotide each (``symbols``, 0..3)."""
+        return [np.append(state[i], symbol) for i, symbol in zip(alive, symbols, strict=True)]
+
+    def sample(
+        self,
+        n: int,
+        *,
+        seed: int = 0,
+        max_length: int = 1000,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        top_p: float = 1.0,
+        prefix: str = "",
+    ) -> list[str]:
+        """Draw ``n`` sequences, deterministic for a seed.
+
+        Parameters
+        ----------
+        max_length : int
+            Longest sequence in nt; one that has not ended by then is cut there.
+        temperature : float
+            Log-probabilities are divided by it: below 1 bolder, above 1 more varied.
+        top_k, top_p
+            Only the k most probable symbols, or the fewest that hold ``top_p`` of the probability.
+        prefix : str
+            Nucleotides each sequence starts with (part of what is returned).
+
+        Returns
+        -------
+        n strings over A C G T, prefix included; empty ones are possible where the model gives END at once.
+        """
+        if n < 0 or max_length < len(prefix):
+            raise ModelError(f"sample: n={n}, max_length={max_length}, prefix of {len(prefix)} nt do not fit together")
+        if temperature <= 0 or not 0 < top_p <= 1 or (top_k is not None and top_k < 1):
+            raise ModelError("sample: temperature must be above 0, top_p in (0, 1], top_k at least 1")
+        random = np.random.default_rng(seed)
+        start = encode([prefix])[0]
+        out = np.full((n, max_length + 1), END, dtype=np.uint8)
+        out[:, : len(start)] = start
+        live = np.arange(n)
+        state = self._start([start] * n)
+        for position in range(len(start), max_length):
+            if not len(live):
+                break
+            p = _sampling_probabilities(self._next(state), temperature, top_k, top_p)
+            drawn = (p.cumsum(axis=1) < random.random(len(live))[:, None]).sum(axis=1)
+            out[live, position] = drawn
+            alive = np.flatnonzero(drawn != END)
+            state = self._advance(state, drawn[alive], alive)
+            live = live[alive]
+        return [decode(row[: np.argmax(row == END)]) for row in out]
+
+    # saving: a JSON header and plain arrays; loading runs no code from the files
+
+    def save(self, folder: str | os.PathLike) -> Path:
+        """Write the model to ``folder``, whole or not at all; a model that stood there is replaced."""
+        folder = Path(folder)
+        if folder.exists() and not (folder / "model.json").exists() and any(folder.iterdir()):
+            raise ModelError(f"{folder}: exists and is no model folder; name another one")
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        half = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+        shutil.rmtree(half, ignore_errors=True)
+        half.mkdir()
+        header = {"format": FORMAT, "model": self.name, "settings": self.settings.model_dump(mode="json")}
+        np.savez_compressed(half / "arrays.npz", **self._arrays())
+        (half / "model.json").write_text(json.dumps(header, indent=1) + "\n")
+        if folder.exists():
+            old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
+            folder.replace(old)
+            half.replace(folder)
+            shutil.rmtree(old)
+        else:
+            half.replace(folder)
+        return folder
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike) -> Self:
+        """Read a model that `save` wrote; ModelError if the folder holds none of this kind."""
+        folder = Path(folder)
+        header = read_header(folder)
+        if header["model"] != cls.name:
+            raise ModelError(f"{folder}: holds a {header['model']!r} model, not {cls.name!r}")
+        model = cls(header["settings"])
+        try:
+            with np.load(folder / "arrays.npz", allow_pickle=False) as arrays:
+                model._restore(dict(arrays))
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise ModelError(
+                f"{folder}/arrays.npz: damaged or not a saved {cls.name} ({error}); train again"
+            ) from error
+        return model
+
+
+def read_header(folder: Path) -> dict[str, Any]:
+    """Header of a saved model; ModelError when there is none."""
+    try:
+        header = json.loads((folder / "model.json").read_text())
+        if header["format"] > FORMAT:
+            raise ModelError(f"{folder}: saved by a newer dnastudy (format {header['format']}); update dnastudy")
+        return {"model": str(header["model"]), "settings": dict(header["settings"])}
+    except FileNotFoundError:
+        raise ModelError(f"{folder}: no model there (no model.json); make one with `dnastudy train`") from None
+    except (json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+        if isinstance(error, ModelError):
+            raise
+        raise ModelError(f"{folder}/model.json: not a model header ({error})") from error
+
+
+def _renormalised(log_p: np.ndarray) -> np.ndarray:
+    """Rows of log-probabilities made to sum to 1, shape kept; a row without any probability stays -inf."""
+    top = log_p.max(axis=-1, keepdims=True)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        total = top + np.log(np.exp(log_p - top).sum(axis=-1, keepdims=True))
+        return np.where(np.isfinite(top), log_p - total, -np.inf)
+
+
+def _sampling_probabilities(log_p: np.ndarray, temperature: float, top_k: int | None, top_p: float) -> np.ndarray:
+    """Probabilities to draw from, shape (n, 5): tempered, filtered, renormalised over the five symbols."""
+    log_p = log_p / temperature
+    order = np.argsort(-log_p, axis=1, kind="stable")
+    p = np.exp(_renormalised(np.take_along_axis(log_p, order, axis=1)))
+    if not np.isfinite(p).all() or (p.sum(axis=1) < 0.5).any():
+        raise ModelError("sample: the model gives no symbol any probability after some prefix (unsmoothed counts?)")
+    if top_k is not None:
+        p[:, top_k:] = 0
+    # a symbol stays while the more probable ones before it do not yet hold top_p
+    p[(p.cumsum(axis=1) - p) >= top_p] = 0
+    full = np.zeros((len(p), NUM_SYMBOLS))
+    np.put_along_axis(full, order, p, axis=1)
+    full /= full.sum(axis=1, keepdims=True)
+    return full

@@ -1,0 +1,252 @@
+"""N-gram models: maximum likelihood, Laplace (both as in Ihtiyar and Ozgur, arXiv 2307.10634), Witten-Bell.
+
+A state is the context that predicts the next symbol: the last N-1 nucleotides, or, nearer to the start of a gene, all
+nucleotides so far (what the paper writes as N-1 start symbols). States are numbered by context length j and then by
+the context's code (base 4, latest nucleotide in the lowest digit): state = (4^j - 1) / 3 + code. One table of counts,
+shape (states, 5), holds the whole model, and every smoothing is a function from it to probabilities.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from itertools import pairwise
+from typing import Any, Literal, Self
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from dnastudy.models import base
+from dnastudy.sequences import END, NUM_SYMBOLS, EncodedSequences, encode
+
+PAPER_VOCABULARY = 7
+"""Symbols over which the paper's Laplace spreads its additions: A C G T, start, end and unknown."""
+
+
+class NGram(base.LanguageModel):
+    """Counts of n-grams, smoothed or not."""
+
+    name = "ngram"
+    family = "n-gram"
+
+    class Settings(base.Settings):
+        """Settings of n-gram models."""
+
+        order: int = Field(default=8, ge=1, le=12, description="N, nucleotides in an n-gram, 1 to 12")
+        smoothing: Literal["mle", "laplace", "witten-bell"] = Field(
+            default="witten-bell", description="mle (none), laplace (add one) or witten-bell (interpolated)"
+        )
+        protocol: Literal["paper", "proper"] | None = Field(
+            default=None,
+            description="paper: seven-symbol vocabulary for Laplace, no end symbol at order 1 (default for mle and "
+            "laplace); proper: five symbols, an end at every order (default for witten-bell)",
+        )
+
+        @model_validator(mode="after")
+        def _contradictions(self) -> Self:
+            if self.protocol == "paper" and self.smoothing == "witten-bell":
+                raise ValueError("the paper has no witten-bell model: use protocol=proper, or smoothing=mle or laplace")
+            return self
+
+    def __init__(self, settings: dict[str, Any] | base.Settings | None = None):
+        super().__init__(settings)
+        self.order: int = self.settings.order
+        default = "proper" if self.settings.smoothing == "witten-bell" else "paper"
+        self.paper: bool = (self.settings.protocol or default) == "paper"
+        self.ends: bool = self.order > 1 or not self.paper
+        self.counts = np.zeros((_states_below(self.order), NUM_SYMBOLS), dtype=np.int64)
+
+    @property
+    def paper_events(self) -> Literal["nucleotides", "nucleotides and end"] | None:
+        """The paper counts one end event a sequence, but none at order 1."""
+        if not self.paper:
+            return None
+        return "nucleotides and end" if self.ends else "nucleotides"
+
+    @property
+    def num_parameters(self) -> int:
+        """Distinct n-grams seen in training."""
+        return int(np.count_nonzero(self.counts))
+
+    def fit(self, train: base.Sequences, validation: base.Sequences | None = None) -> Self:
+        """Count ``train``; there is nothing to tune on ``validation``."""
+        self.counts = self._count(train)
+        self._forget()
+        return self
+
+    def join(self, sequences: base.Sequences) -> Self:
+        """Add the counts of more genes."""
+        self.counts = self.counts + self._count(sequences)
+        self._forget()
+        return self
+
+    def _count(self, sequences: base.Sequences) -> np.ndarray:
+        encoded = encode(sequences)
+        if not encoded.nucleotides:
+            raise base.ModelError("ngram: no nucleotides to count")
+        events = _states(encoded, self.order)
+        events *= NUM_SYMBOLS
+        events += encoded.symbols
+        counts = np.bincount(events, minlength=self.counts.size).reshape(-1, NUM_SYMBOLS)
+        if not self.ends:
+            counts[:, END] = 0
+        return counts
+
+    def _forget(self) -> None:
+        for name in ("_log_table", "_nucleotide_log_table"):
+            self.__dict__.pop(name, None)
+
+    # probabilities of all five symbols in all states
+
+    @cached_property
+    def _log_table(self) -> np.ndarray:
+        """Log-probabilities, shape (states, 5)."""
+        with np.errstate(divide="ignore"):
+            return np.log(self._probabilities())
+
+    @cached_property
+    def _nucleotide_log_table(self) -> np.ndarray:
+        """Log-probabilities renormalised over A C G T, shape (states, 5); the last column is not used."""
+        return np.hstack([base._renormalised(self._log_table[:, :4]), np.zeros((len(self._log_table), 1))])
+
+    def _probabilities(self) -> np.ndarray:
+        smoothing = self.settings.smoothing
+        if smoothing == "witten-bell":
+            return self._witten_bell()
+        seen = self.counts.sum(axis=1, keepdims=True)
+        if smoothing == "laplace":
+            vocabulary = PAPER_VOCABULARY if self.paper else NUM_SYMBOLS
+            p = (self.counts + 1) / (seen + vocabulary)
+            if not self.ends:
+                p[:, END] = 0
+            return p
+        # a context that was never seen predicts nothing, as in the paper: probability 0 for every symbol
+        return self.counts / np.maximum(seen, 1)
+
+    def _witten_bell(self) -> np.ndarray:
+        """Witten and Bell (1991), method C, interpolated: mix counts with the next shorter context by novelty."""
+        longest = self.order - 1
+        starts = [self.counts[_states_below(j) : _states_below(j + 1)] for j in range(longest + 1)]
+        # anywhere[j]: events after each context of length j, wherever it stands, shape (4^j, 5)
+        anywhere = [starts[longest]]
+        for j in range(longest - 1, -1, -1):
+            anywhere.insert(0, starts[j] + anywhere[0].reshape(4, 4**j, NUM_SYMBOLS).sum(axis=0))
+        levels = []
+        p = np.full((1, NUM_SYMBOLS), 1 / NUM_SYMBOLS)
+        for j in range(longest + 1):
+            p = _interpolate(anywhere[j], p if j == 0 else np.tile(p, (4, 1)))
+            # at the start of a gene the same context is known to be the whole prefix: one level more
+            levels.append(_interpolate(starts[j], p) if j < longest else p)
+        return np.concatenate(levels)
+
+    # the protocol: table look-ups
+
+    def log_distributions(self, sequences: base.Sequences) -> list[np.ndarray]:
+        """See the base class."""
+        encoded = encode(sequences)
+        return _by_sequence(self._log_table[_states(encoded, self.order)], encoded.starts)
+
+    def nucleotide_log_distributions(self, sequences: base.Sequences) -> list[np.ndarray]:
+        """See the base class."""
+        encoded = encode(sequences)
+        rows = self._nucleotide_log_table[_states(encoded, self.order), :4]
+        return _by_sequence(rows, encoded.starts, last=1)
+
+    def log_probs(self, sequences: base.Sequences) -> list[np.ndarray]:
+        """See the base class."""
+        return self._look_up(self._log_table, sequences)
+
+    def nucleotide_log_probs(self, sequences: base.Sequences) -> list[np.ndarray]:
+        """See the base class."""
+        return self._look_up(self._nucleotide_log_table, sequences, last=1)
+
+    def _look_up(self, table: np.ndarray, sequences: base.Sequences, last: int = 0) -> list[np.ndarray]:
+        encoded = encode(sequences)
+        events = _states(encoded, self.order)
+        events *= NUM_SYMBOLS
+        events += encoded.symbols
+        return _by_sequence(table.ravel()[events], encoded.starts, last)
+
+    # sampling: the state is the pair (nucleotides so far, code of the context)
+
+    def _start(self, prefixes: list[np.ndarray]) -> tuple[int, np.ndarray]:
+        codes = np.zeros(len(prefixes), dtype=np.int64)
+        length = len(prefixes[0]) if prefixes else 0
+        for row in np.array(prefixes, dtype=np.int64).reshape(len(prefixes), length).T[-max(self.order - 1, 1) :]:
+            codes = codes * 4 + row
+        return length, codes % 4 ** min(length, self.order - 1)
+
+    def _next(self, state: tuple[int, np.ndarray]) -> np.ndarray:
+        length, codes = state
+        return self._log_table[_states_below(min(length, self.order - 1)) + codes]
+
+    def _advance(self, state: tuple[int, np.ndarray], symbols: np.ndarray, alive: np.ndarray) -> tuple[int, np.ndarray]:
+        length, codes = state
+        return length + 1, (codes[alive] * 4 + symbols) % 4 ** min(length + 1, self.order - 1)
+
+    def _arrays(self) -> dict[str, np.ndarray]:
+        where = np.flatnonzero(self.counts)
+        return {"events": where.astype(np.uint32), "counts": self.counts.ravel()[where]}
+
+    def _restore(self, arrays: dict[str, np.ndarray]) -> None:
+        events, counts = arrays["events"], arrays["counts"]
+        if events.shape != counts.shape or (len(events) and int(events.max()) >= self.counts.size):
+            raise ValueError(f"the counts do not fit order {self.order}")
+        self.counts = np.zeros_like(self.counts)
+        self.counts.ravel()[events] = counts
+        self._forget()
+
+
+def _states_below(length: int) -> int:
+    """Number of states whose context is shorter than ``length`` nucleotides."""
+    return (4**length - 1) // 3
+
+
+def _states(encoded: EncodedSequences, order: int) -> np.ndarray:
+    """State before each event of the stream, shape (nucleotides + sequences,), intp."""
+    symbols, starts = encoded.symbols, encoded.starts
+    longest = order - 1
+    if longest == 0:
+        return np.zeros(len(symbols), dtype=np.intp)
+    # code of the ``longest`` symbols before each event, by doubling; what reaches into the gene before is cut below
+    bases = symbols & 3
+    code = np.zeros(len(symbols), dtype=np.intp)
+    window, width, done = bases, 1, 0
+    while True:
+        if longest & width:
+            _add_shifted(code, window, done)
+            done += width
+        if 2 * width > longest:
+            break
+        wider = window.astype(np.uint8 if width < 4 else np.uint16 if width < 8 else np.uint32)
+        wide = wider.copy()
+        wide[width:] += wider[:-width] << np.asarray(2 * width, dtype=wider.dtype)
+        window, width = wide, 2 * width
+    state = code
+    # rows 0..longest-1 of a gene have a shorter context: keep its digits only
+    offset = np.array([_states_below(j) for j in range(longest + 1)], dtype=np.intp)
+    for j in range(longest):
+        rows = starts[:-1] + j
+        rows = rows[rows < starts[1:]]
+        state[rows] = (state[rows] & (4**j - 1)) + (offset[j] - offset[longest])
+    state += offset[longest]
+    return state
+
+
+def _add_shifted(code: np.ndarray, window: np.ndarray, done: int) -> None:
+    """Add the window that ends ``done`` + 1 symbols before each event, above the ``done`` digits there already."""
+    shift = done + 1
+    if shift < len(code):
+        code[shift:] += window[:-shift].astype(np.intp) << (2 * done)
+
+
+def _by_sequence(rows: np.ndarray, starts: np.ndarray, last: int = 0) -> list[np.ndarray]:
+    """Cut a stream at the sequences' starts, leaving out the ``last`` rows of each."""
+    bounds = starts.tolist()
+    return [rows[a : b - last] for a, b in pairwise(bounds)]
+
+
+def _interpolate(counts: np.ndarray, lower: np.ndarray) -> np.ndarray:
+    """(counts + kinds * lower) / (seen + kinds), kinds = distinct symbols seen; ``lower`` where nothing was seen."""
+    kinds = np.count_nonzero(counts, axis=1)[:, None]
+    seen = counts.sum(axis=1)[:, None]
+    return np.where(seen > 0, (counts + kinds * lower) / np.maximum(seen + kinds, 1), lower)

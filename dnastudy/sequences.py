@@ -1,0 +1,128 @@
+"""Alphabet, encoding, reverse complement and FASTA: the ground floor, without any notion of a gene or a model."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TextIO
+
+import numpy as np
+
+NUCLEOTIDES = "ACGT"
+END = 4
+"""Code of the end symbol; codes 0 to 3 are A, C, G, T."""
+NUM_SYMBOLS = 5
+
+INVALID_NUCLEOTIDE = re.compile("[^ACGT]")
+_SEPARATOR = "\n"
+_CODES = np.full(256, 255, dtype=np.uint8)
+_CODES[np.frombuffer(NUCLEOTIDES.encode(), dtype=np.uint8)] = np.arange(4)
+_CODES[ord(_SEPARATOR)] = END
+_LETTERS = np.frombuffer(NUCLEOTIDES.encode(), dtype=np.uint8)
+_COMPLEMENT = str.maketrans(NUCLEOTIDES, "TGCA")
+
+
+@dataclass(frozen=True)
+class EncodedSequences:
+    """Many sequences as one stream of codes, each followed by the end symbol.
+
+    Attributes
+    ----------
+    symbols : uint8 array, shape (nucleotides + sequences,)
+        0..3 for A, C, G, T and ``END`` after each sequence: exactly the events a model is asked to predict.
+    starts : int64 array, shape (sequences + 1,)
+        Where each sequence starts in ``symbols``; the last entry is ``len(symbols)``.
+    """
+
+    symbols: np.ndarray
+    starts: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        """Codes of one sequence without its end symbol, shape (length,)."""
+        return self.symbols[self.starts[index] : self.starts[index + 1] - 1]
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Nucleotides of each sequence, shape (sequences,)."""
+        return np.diff(self.starts) - 1
+
+    @property
+    def nucleotides(self) -> int:
+        """Nucleotides in all."""
+        return len(self.symbols) - len(self)
+
+
+def encode(sequences: Sequence[str] | EncodedSequences) -> EncodedSequences:
+    """Encode strings over A C G T (upper case); what is encoded already is returned as it is.
+
+    Raises
+    ------
+    ValueError
+        For any other letter, naming the sequence (0-based) and the position (1-based).
+    """
+    if isinstance(sequences, EncodedSequences):
+        return sequences
+    if isinstance(sequences, str):
+        raise TypeError("encode wants a list of sequences, not one string")
+    sequences = list(sequences)
+    if not sequences:
+        return EncodedSequences(np.empty(0, np.uint8), np.zeros(1, np.int64))
+    text = _SEPARATOR.join(sequences) + _SEPARATOR
+    symbols = _CODES[np.frombuffer(text.encode("utf-8"), dtype=np.uint8)]
+    lengths = np.fromiter(map(len, sequences), dtype=np.int64, count=len(sequences))
+    starts = np.concatenate([[0], np.cumsum(lengths + 1)])
+    if symbols.max() > END or len(symbols) != starts[-1] or np.count_nonzero(symbols == END) != len(sequences):
+        for index, sequence in enumerate(sequences):
+            if found := INVALID_NUCLEOTIDE.search(sequence):
+                raise ValueError(
+                    f"sequence {index} has {found.group()!r} at position {found.start() + 1}; only A, C, G, T are known"
+                )
+    return EncodedSequences(symbols, starts)
+
+
+def decode(codes: np.ndarray) -> str:
+    """Letters of an array of nucleotide codes (0..3), shape (length,)."""
+    return _LETTERS[np.asarray(codes, dtype=np.uint8)].tobytes().decode()
+
+
+def reverse_complement(sequence: str) -> str:
+    """Sequence of the other strand, read 5' to 3' (A C G T only)."""
+    return sequence.translate(_COMPLEMENT)[::-1]
+
+
+def read_fasta(lines: Iterable[str]) -> Iterator[tuple[str, str, int]]:
+    """Yield (header without ``>``, sequence, line number of the header) for each record of FASTA text.
+
+    White space inside a sequence is dropped, case is kept, lines starting with ``;`` are comments.
+
+    Raises
+    ------
+    ValueError
+        When text stands before the first header.
+    """
+    header: str | None = None
+    at, parts = 0, []
+    for number, raw in enumerate(lines, 1):
+        line = raw.strip()
+        if line.startswith(">"):
+            if header is not None:
+                yield header, "".join(parts), at
+            header, at, parts = line[1:].strip(), number, []
+        elif line and not line.startswith(";"):
+            if header is None:
+                raise ValueError(f"line {number}: text before the first '>' header")
+            parts.append("".join(line.split()))
+    if header is not None:
+        yield header, "".join(parts), at
+
+
+def write_fasta(records: Iterable[tuple[str, str]], handle: TextIO, width: int = 80) -> None:
+    """Write (header, sequence) records, sequences folded at ``width`` letters."""
+    for header, sequence in records:
+        handle.write(f">{header}\n")
+        for start in range(0, len(sequence), width):
+            handle.write(sequence[start : start + width] + "\n")
