@@ -21,6 +21,7 @@ from typing import Literal
 
 import pandas as pd
 
+from dnastudy.files import write_whole
 from dnastudy.formats import CSV_COLUMNS, DataError, Record, records
 from dnastudy.sequences import INVALID_NUCLEOTIDE, write_fasta
 
@@ -240,11 +241,7 @@ def write_genes(frame: pd.DataFrame, path: str | os.PathLike) -> Path:
     data = text.getvalue().encode()
     if path.suffix == ".gz":
         data = gzip.compress(data, mtime=0)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    half = path.with_name(f".{path.name}.{os.getpid()}.part")
-    half.write_bytes(data)
-    half.replace(path)
-    return path
+    return write_whole(path, data)
 
 
 def table_hash(frame: pd.DataFrame) -> str:

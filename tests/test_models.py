@@ -172,8 +172,9 @@ class Oracle:
             return count / seen if seen else 0.0
         return (count + 1) / (seen + (7 if self.paper else 5))
 
-    def fit_witten_bell(self, train):
+    def fit_witten_bell(self, train, novelty=1.0):
         """Counts of every context length, anywhere and at the start of a sequence, as strings."""
+        self.novelty = novelty
         self.anywhere, self.at_start = Counter(), Counter()
         for sequence in train:
             for i, symbol in enumerate([*sequence, "</s>"]):
@@ -193,7 +194,7 @@ class Oracle:
             tables.append((self.at_start, prefix))
         for table, context in tables:
             followers = [table[context, s] for s in [*"ACGT", "</s>"]]
-            seen, kinds = sum(followers), sum(f > 0 for f in followers)
+            seen, kinds = sum(followers), self.novelty * sum(f > 0 for f in followers)
             if seen:
                 p = (table[context, symbol] + kinds * p) / (seen + kinds)
         return p
@@ -204,15 +205,28 @@ def test_ngrams_against_the_oracle(case):
     settings = case[1]
     paper = settings["protocol"] == "paper"
     oracle = Oracle(settings["order"], settings["smoothing"], paper)
+    model = create("ngram", settings).fit(TRAIN, TEST)
     if settings["smoothing"] == "witten-bell":
-        oracle.fit_witten_bell(TRAIN)
+        oracle.fit_witten_bell(TRAIN, model.novelty)
     else:
         oracle.fit(TRAIN)
-    model = create("ngram", settings).fit(TRAIN)
     for sequence in [*TEST[:4], TEST[20]]:
         rows = np.exp(model.log_distributions([sequence])[0])
         expected = [[oracle.p(sequence[:i], s) for s in [*"ACGT", "</s>"]] for i in range(len(sequence) + 1)]
         np.testing.assert_allclose(rows, expected, rtol=1e-11, atol=1e-15)
+
+
+def test_novelty_is_tuned_on_validation_and_kept_when_genes_join(tmp_path):
+    train, validation, more = (random_sequences(40, seed=s, low=30) for s in (7, 8, 9))
+    tuned = create("ngram", {"order": 6}).fit(train, validation)
+    assert tuned.novelty > 1
+    assert create("ngram", {"order": 6}).fit(train).novelty == 1
+    best = sum(x.sum() for x in tuned.nucleotide_log_probs(validation))
+    for novelty in (1.0, 4.0, 16.0, 64.0):
+        fixed = create("ngram", {"order": 6, "novelty": novelty}).fit(train, validation)
+        assert fixed.novelty == novelty
+        assert sum(x.sum() for x in fixed.nucleotide_log_probs(validation)) <= best
+    assert tuned.join(more).novelty == models.load(tuned.save(tmp_path / "m")).novelty == tuned.novelty
 
 
 @pytest.mark.parametrize("order", range(1, 13))
@@ -231,6 +245,7 @@ def test_every_order_counts_every_event_once(order):
         ({"order": "3"}, ["'order'", "integer"]),
         ({"smoothing": "good-turing"}, ["'smoothing'", "witten-bell"]),
         ({"smoothing": "witten-bell", "protocol": "paper"}, ["the paper has no witten-bell"]),
+        ({"smoothing": "mle", "novelty": 2.0}, ["novelty is for smoothing=witten-bell"]),
     ],
 )
 def test_bad_settings_are_named(settings, words):

@@ -9,7 +9,6 @@ from __future__ import annotations
 import difflib
 import json
 import os
-import shutil
 import zipfile
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from dnastudy.files import whole_folder
 from dnastudy.sequences import END, NUM_SYMBOLS, EncodedSequences, decode, encode
 
 Sequences = Sequence[str] | EncodedSequences
@@ -219,20 +219,10 @@ class LanguageModel(ABC):
         folder = Path(folder)
         if folder.exists() and not (folder / "model.json").exists() and any(folder.iterdir()):
             raise ModelError(f"{folder}: exists and is no model folder; name another one")
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        half = folder.with_name(f".{folder.name}.{os.getpid()}.part")
-        shutil.rmtree(half, ignore_errors=True)
-        half.mkdir()
         header = {"format": FORMAT, "model": self.name, "settings": self.settings.model_dump(mode="json")}
-        np.savez_compressed(half / "arrays.npz", **self._arrays())
-        (half / "model.json").write_text(json.dumps(header, indent=1) + "\n")
-        if folder.exists():
-            old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
-            folder.replace(old)
-            half.replace(folder)
-            shutil.rmtree(old)
-        else:
-            half.replace(folder)
+        with whole_folder(folder) as half:
+            np.savez_compressed(half / "arrays.npz", **self._arrays())
+            (half / "model.json").write_text(json.dumps(header, indent=1) + "\n")
         return folder
 
     @classmethod

@@ -22,8 +22,16 @@ PAPER_VOCABULARY = 7
 """Symbols over which the paper's Laplace spreads its additions: A C G T, start, end and unknown."""
 
 
+NOVELTIES = [1.0, 2.0, 4.0, 8.0, 11.3, 16.0, 22.6, 32.0, 64.0, 128.0]
+"""Novelty weights tried on the validation genes."""
+
+
 class NGram(base.LanguageModel):
-    """Counts of n-grams, smoothed or not."""
+    """Counts of n-grams, smoothed or not.
+
+    Witten and Bell give the shorter context a weight of (distinct symbols seen) / (that + times seen). With four
+    letters a context seen once gets half of it, far too little for long contexts; ``novelty`` multiplies that count.
+    """
 
     name = "ngram"
     family = "n-gram"
@@ -35,6 +43,12 @@ class NGram(base.LanguageModel):
         smoothing: Literal["mle", "laplace", "witten-bell"] = Field(
             default="witten-bell", description="mle (none), laplace (add one) or witten-bell (interpolated)"
         )
+        novelty: float | None = Field(
+            default=None,
+            gt=0,
+            description="witten-bell: weight of shorter contexts, 1 being Witten and Bell's; None: tuned on validation "
+            "genes (1 without any)",
+        )
         protocol: Literal["paper", "proper"] | None = Field(
             default=None,
             description="paper: seven-symbol vocabulary for Laplace, no end symbol at order 1 (default for mle and "
@@ -45,6 +59,8 @@ class NGram(base.LanguageModel):
         def _contradictions(self) -> Self:
             if self.protocol == "paper" and self.smoothing == "witten-bell":
                 raise ValueError("the paper has no witten-bell model: use protocol=proper, or smoothing=mle or laplace")
+            if self.novelty is not None and self.smoothing != "witten-bell":
+                raise ValueError(f"novelty is for smoothing=witten-bell, not {self.smoothing}")
             return self
 
     def __init__(self, settings: dict[str, Any] | base.Settings | None = None):
@@ -53,6 +69,7 @@ class NGram(base.LanguageModel):
         default = "proper" if self.settings.smoothing == "witten-bell" else "paper"
         self.paper: bool = (self.settings.protocol or default) == "paper"
         self.ends: bool = self.order > 1 or not self.paper
+        self.novelty: float = self.settings.novelty or 1.0
         self.counts = np.zeros((_states_below(self.order), NUM_SYMBOLS), dtype=np.int64)
 
     @property
@@ -68,10 +85,23 @@ class NGram(base.LanguageModel):
         return int(np.count_nonzero(self.counts))
 
     def fit(self, train: base.Sequences, validation: base.Sequences | None = None) -> Self:
-        """Count ``train``; there is nothing to tune on ``validation``."""
+        """Count ``train``; ``validation`` serves to tune the novelty weight, unless that is set."""
         self.counts = self._count(train)
         self._forget()
+        if self.settings.smoothing == "witten-bell" and self.settings.novelty is None and validation is not None:
+            encoded = encode(validation)
+            if encoded.nucleotides:
+                self._tune(encoded)
         return self
+
+    def _tune(self, validation: EncodedSequences) -> None:
+        """Take the novelty weight that predicts the nucleotides of ``validation`` best."""
+        found = {}
+        for self.novelty in NOVELTIES:
+            self._forget()
+            found[self.novelty] = sum(row.sum() for row in self.nucleotide_log_probs(validation))
+        self.novelty = max(found, key=found.get)
+        self._forget()
 
     def join(self, sequences: base.Sequences) -> Self:
         """Add the counts of more genes."""
@@ -133,9 +163,9 @@ class NGram(base.LanguageModel):
         levels = []
         p = np.full((1, NUM_SYMBOLS), 1 / NUM_SYMBOLS)
         for j in range(longest + 1):
-            p = _interpolate(anywhere[j], p if j == 0 else np.tile(p, (4, 1)))
+            p = _interpolate(anywhere[j], p if j == 0 else np.tile(p, (4, 1)), self.novelty)
             # at the start of a gene the same context is known to be the whole prefix: one level more
-            levels.append(_interpolate(starts[j], p) if j < longest else p)
+            levels.append(_interpolate(starts[j], p, self.novelty) if j < longest else p)
         return np.concatenate(levels)
 
     # the protocol: table look-ups
@@ -185,7 +215,8 @@ class NGram(base.LanguageModel):
 
     def _arrays(self) -> dict[str, np.ndarray]:
         where = np.flatnonzero(self.counts)
-        return {"events": where.astype(np.uint32), "counts": self.counts.ravel()[where]}
+        counts = {"events": where.astype(np.uint32), "counts": self.counts.ravel()[where]}
+        return {**counts, "novelty": np.float64(self.novelty)}
 
     def _restore(self, arrays: dict[str, np.ndarray]) -> None:
         events, counts = arrays["events"], arrays["counts"]
@@ -193,6 +224,7 @@ class NGram(base.LanguageModel):
             raise ValueError(f"the counts do not fit order {self.order}")
         self.counts = np.zeros_like(self.counts)
         self.counts.ravel()[events] = counts
+        self.novelty = float(arrays["novelty"])
         self._forget()
 
 
@@ -245,8 +277,8 @@ def _by_sequence(rows: np.ndarray, starts: np.ndarray, last: int = 0) -> list[np
     return [rows[a : b - last] for a, b in pairwise(bounds)]
 
 
-def _interpolate(counts: np.ndarray, lower: np.ndarray) -> np.ndarray:
-    """(counts + kinds * lower) / (seen + kinds), kinds = distinct symbols seen; ``lower`` where nothing was seen."""
-    kinds = np.count_nonzero(counts, axis=1)[:, None]
+def _interpolate(counts: np.ndarray, lower: np.ndarray, novelty: float) -> np.ndarray:
+    """(counts + k * lower) / (seen + k), k = novelty * distinct symbols seen; ``lower`` where nothing was seen."""
+    kinds = novelty * np.count_nonzero(counts, axis=1)[:, None]
     seen = counts.sum(axis=1)[:, None]
     return np.where(seen > 0, (counts + kinds * lower) / np.maximum(seen + kinds, 1), lower)

@@ -1,0 +1,151 @@
+"""From a model and genes to metrics, each with one meaning.
+
+nucleotide perplexity
+    exp of the mean -ln p over all nucleotides of the set, p renormalised over A C G T; its log2 is bits per base.
+paper perplexity
+    the protocol of Ihtiyar and Ozgur for that family: raw probabilities, with or without end events.
+
+Intervals are percentile bootstraps over genes (Efron and Tibshirani 1993), never over nucleotides, and with one seed
+all models see the same resamples, so that differences between models are paired.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from dnastudy.models.base import LanguageModel
+from dnastudy.sequences import encode
+
+REPLICATES = 1000
+LEVEL = 0.95
+BATCH_NUCLEOTIDES = 4_000_000
+SCORE_COLUMNS = ["id", "nucleotides", "log_prob", "nucleotide_log_prob", "paper_log_prob", "paper_events"]
+
+
+def score(model: LanguageModel, genes: pd.DataFrame, progress: Callable[[int], None] | None = None) -> pd.DataFrame:
+    """Score each gene on its own.
+
+    Parameters
+    ----------
+    genes : DataFrame
+        A gene table.
+    progress : callable, optional
+        Told the number of genes scored after each batch.
+
+    Returns
+    -------
+    DataFrame, one row a gene: ``id``; ``nucleotides``; ``log_prob``, nats, of the whole sequence and its end as the
+    model gives it (-inf if it knows no end); ``nucleotide_log_prob``, nats, renormalised over A C G T;
+    ``paper_log_prob`` (nats) over the ``paper_events`` of the paper's protocol (NaN and 0 where there is none).
+    """
+    rows = []
+    events = model.paper_events
+    for batch in _batches(genes["sequence"]):
+        encoded = encode(batch)
+        raw = _sums(model.log_probs(encoded))
+        nucleotides = _sums(model.nucleotide_log_probs(encoded))
+        if events == "nucleotides":
+            paper = _sums([row[:-1] for row in model.log_probs(encoded)])
+        else:
+            paper = raw if events else np.full(len(batch), math.nan)
+        count = {None: 0 * encoded.lengths, "nucleotides": encoded.lengths}.get(events, encoded.lengths + 1)
+        rows.append((encoded.lengths, raw, nucleotides, paper, count))
+        if progress:
+            progress(len(batch))
+    columns = [np.concatenate(parts) for parts in zip(*rows, strict=True)] if rows else [[]] * 5
+    return pd.DataFrame(dict(zip(SCORE_COLUMNS, [genes["id"].to_numpy(), *columns], strict=True)))
+
+
+def _batches(sequences: pd.Series) -> list[list[str]]:
+    """Cut the genes into runs of at most about ``BATCH_NUCLEOTIDES``, in their order."""
+    ends = sequences.str.len().cumsum().to_numpy()
+    cuts = np.searchsorted(ends, np.arange(BATCH_NUCLEOTIDES, int(ends[-1]) if len(ends) else 0, BATCH_NUCLEOTIDES))
+    return [list(part) for part in np.split(sequences.to_numpy(dtype=object), np.unique(cuts)) if len(part)]
+
+
+def _sums(rows: list[np.ndarray]) -> np.ndarray:
+    return np.array([row.sum() for row in rows])
+
+
+def bits_per_base(scores: pd.DataFrame) -> float:
+    """Mean -log2 p a nucleotide, p renormalised over A C G T; inf if any nucleotide has probability 0."""
+    return -float(scores["nucleotide_log_prob"].sum()) / float(scores["nucleotides"].sum()) / math.log(2)
+
+
+def nucleotide_perplexity(scores: pd.DataFrame) -> float:
+    """Perplexity a nucleotide, between 1 and about 4: 2 to the power of the bits per base."""
+    return 2 ** bits_per_base(scores)
+
+
+def paper_perplexity(scores: pd.DataFrame) -> float | None:
+    """The paper's figure for this family; None where its protocol does not apply."""
+    events = float(scores["paper_events"].sum())
+    return math.exp(-float(scores["paper_log_prob"].sum()) / events) if events else None
+
+
+@lru_cache(maxsize=4)
+def _resamples(genes: int, replicates: int, seed: int) -> np.ndarray:
+    """How often each gene stands in each resample, shape (replicates, genes)."""
+    random = np.random.default_rng(seed)
+    return random.multinomial(genes, np.full(genes, 1 / genes), size=replicates).astype(np.uint16)
+
+
+def bootstrap(scores: pd.DataFrame, replicates: int = REPLICATES, seed: int = 0) -> np.ndarray:
+    """Bits per base in each bootstrap resample of the genes, shape (replicates,)."""
+    if scores.empty:
+        raise ValueError("bootstrap: no genes")
+    weights = _resamples(len(scores), replicates, seed)
+    bits = -scores["nucleotide_log_prob"].to_numpy() / math.log(2)
+    endless = ~np.isfinite(bits)
+    nucleotides = scores["nucleotides"].to_numpy(dtype=float)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        result = weights @ np.where(endless, 0, bits) / (weights @ nucleotides)
+    result[weights @ endless > 0] = math.inf
+    return result
+
+
+def interval(values: np.ndarray, level: float = LEVEL) -> tuple[float, float]:
+    """Percentile interval of bootstrap values; infinite ones sort last."""
+    tail = (1 - level) / 2
+    low, high = np.quantile(values, [tail, 1 - tail], method="inverted_cdf")
+    return float(low), float(high)
+
+
+def metrics(scores: pd.DataFrame, replicates: int = REPLICATES, seed: int = 0) -> dict[str, Any]:
+    """All metrics of one model on one set of genes, intervals at 95 % from a bootstrap over genes."""
+    low, high = interval(bootstrap(scores, replicates, seed))
+    return {
+        "nucleotide_perplexity": nucleotide_perplexity(scores),
+        "bits_per_base": bits_per_base(scores),
+        "interval": [2**low, 2**high],
+        "bits_per_base_interval": [low, high],
+        "paper_perplexity": paper_perplexity(scores),
+        "genes": len(scores),
+        "nucleotides": int(scores["nucleotides"].sum()),
+    }
+
+
+def paired_difference(
+    first: pd.DataFrame, second: pd.DataFrame, replicates: int = REPLICATES, seed: int = 0
+) -> dict[str, Any]:
+    """Bits per base of ``first`` minus ``second`` on the same genes, with a paired 95 % bootstrap interval."""
+    if list(first["id"]) != list(second["id"]):
+        raise ValueError("paired_difference: the two score tables are of different genes")
+    values = bootstrap(first, replicates, seed) - bootstrap(second, replicates, seed)
+    return {"bits_per_base": bits_per_base(first) - bits_per_base(second), "interval": list(interval(values))}
+
+
+def by_group(scores: pd.DataFrame, groups: Sequence, replicates: int = REPLICATES, seed: int = 0) -> pd.DataFrame:
+    """Metrics for each group of genes (``groups``: one label a gene): a row a group, in sorted order."""
+    rows = []
+    for label, part in scores.groupby(np.asarray(groups), sort=True):
+        found = metrics(part.reset_index(drop=True), replicates, seed)
+        low, high = found["interval"]
+        rows.append({"group": label, **found, "low": low, "high": high})
+    return pd.DataFrame(rows).drop(columns=["interval", "bits_per_base_interval"])
