@@ -28,6 +28,7 @@ CSV_COLUMNS = {
     "NucleotideSequence": "sequence",
 }
 _TAG = re.compile(r"\[([\w.-]+)=([^\]]*)\]")
+_LAST_TAG = re.compile(r"\[description=(.*)\]$")  # as written by write_genes: may hold brackets itself
 
 
 class DataError(ValueError):
@@ -80,7 +81,10 @@ def _chain(first: str, rest: Iterable[str]) -> Iterator[str]:
 def _csv_records(path: Path, lines: Iterable[str]) -> Iterator[Record]:
     csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
     reader = csv.reader(lines, strict=True)
-    header = [name.strip() for name in next(reader)]
+    try:
+        header = [name.strip() for name in next(reader)]
+    except csv.Error as error:
+        raise DataError(f"{path}, header: {error}; is the file cut off?") from error
     missing = [name for name in CSV_COLUMNS if name not in header]
     if missing:
         raise DataError(
@@ -109,21 +113,30 @@ def _csv_records(path: Path, lines: Iterable[str]) -> Iterator[Record]:
         ) from error
 
 
-def _fasta_records(path: Path, lines: Iterable[str]) -> Iterator[Record]:
+def _fasta(where: str, lines: Iterable[str]) -> Iterator[tuple[str, str, str]]:
+    """Yield (where, header, sequence) of FASTA records, errors naming file and record."""
     number = 0
     try:
         for number, (header, sequence, line) in enumerate(read_fasta(lines), 1):
-            tags = dict(_TAG.findall(header))
-            words = _TAG.sub(" ", header).split()
-            name = tags.get("GeneID") or (words[0] if words else f"record{number}")
-            symbol = words[1] if len(words) > 1 and tags else ""
-            described = " ".join(words[2:] if tags else words[1:])
-            where = f"{path}, record {number} (line {line}, id {name})"
-            yield Record(where, name, symbol, tags.get("description", described), tags.get("type", ""), sequence)
+            yield f"{where}, record {number} (line {line})", header, sequence
+    except UnicodeDecodeError:
+        raise
     except ValueError as error:
-        if isinstance(error, UnicodeDecodeError):
-            raise
-        raise DataError(f"{path}, record {number + 1}, {error}") from error
+        raise DataError(f"{where}, record {number + 1}, {error}") from error
+
+
+def _fasta_records(path: Path, lines: Iterable[str]) -> Iterator[Record]:
+    for number, (where, header, sequence) in enumerate(_fasta(str(path), lines), 1):
+        described = _LAST_TAG.search(header)
+        if described:
+            header = header[: described.start()]
+        tags = dict(_TAG.findall(header))
+        words = _TAG.sub(" ", header).split()
+        name = tags.get("GeneID") or (words[0] if words else f"record{number}")
+        tagged = bool(tags or described)
+        symbol = words[1] if len(words) > 1 and tagged and words[1] != "-" else ""
+        description = described.group(1) if described else " ".join(words[2:] if tagged else words[1:])
+        yield Record(f"{where[:-1]}, id {name})", name, symbol, description, tags.get("type", ""), sequence)
 
 
 def _package_records(path: Path) -> Iterator[Record]:
@@ -144,13 +157,12 @@ def _package_records(path: Path) -> Iterator[Record]:
                 try:
                     fact = json.loads(line)
                     facts[str(fact["geneId"])] = fact
-                except (json.JSONDecodeError, KeyError, UnicodeDecodeError) as error:
+                except (json.JSONDecodeError, KeyError, TypeError, UnicodeDecodeError) as error:
                     raise DataError(f"{path}, data_report.jsonl, line {number}: not a gene report ({error})") from error
         seen: set[str] = set()
         with package.open(names["gene.fna"]) as raw:
             lines = io.TextIOWrapper(raw, encoding="utf-8-sig")
-            for number, (header, sequence, line) in enumerate(read_fasta(lines), 1):
-                where = f"{path}, gene.fna, record {number} (line {line})"
+            for where, header, sequence in _fasta(f"{path}, gene.fna", lines):
                 gene = dict(_TAG.findall(header)).get("GeneID")
                 if gene is None:
                     raise DataError(f"{where}: no [GeneID=...] in the header {header[:80]!r}")

@@ -11,6 +11,7 @@ import gzip
 import hashlib
 import io
 import os
+import re
 import warnings
 import zipfile
 import zlib
@@ -232,6 +233,11 @@ def write_genes(frame: pd.DataFrame, path: str | os.PathLike) -> Path:
     plain = path.with_suffix("") if path.suffix == ".gz" else path
     text = io.StringIO()
     if plain.suffix in {".fa", ".fasta", ".fna"}:
+        for row, (gene, symbol, kind, about) in enumerate(
+            frame[["id", "symbol", "type", "description"]].itertuples(index=False)
+        ):
+            if re.search(r"\s", f"{gene}{symbol}") or re.search(r"[\r\n]", f"{kind}{about}"):
+                raise DataError(f"{path}, row {row} (id {gene}): a space or line break FASTA cannot hold; write CSV")
         rows = frame[["id", "symbol", "type", "description", "sequence"]].itertuples(index=False)
         write_fasta(((f"{i} {s or '-'} [type={t}] [description={d}]", q) for i, s, t, d, q in rows), text)
     else:
