@@ -24,6 +24,7 @@ from dnastudy.sequences import encode
 
 REPLICATES = 1000
 LEVEL = 0.95
+NATS_PER_BIT = math.log(2)
 BATCH_NUCLEOTIDES = 4_000_000
 SCORE_COLUMNS = ["id", "nucleotides", "log_prob", "nucleotide_log_prob", "paper_log_prob", "paper_events"]
 
@@ -75,7 +76,7 @@ def _sums(rows: list[np.ndarray]) -> np.ndarray:
 
 def bits_per_base(scores: pd.DataFrame) -> float:
     """Mean -log2 p a nucleotide, p renormalised over A C G T; inf if any nucleotide has probability 0."""
-    return -float(scores["nucleotide_log_prob"].sum()) / float(scores["nucleotides"].sum()) / math.log(2)
+    return -float(scores["nucleotide_log_prob"].sum()) / float(scores["nucleotides"].sum()) / NATS_PER_BIT
 
 
 def nucleotide_perplexity(scores: pd.DataFrame) -> float:
@@ -89,25 +90,22 @@ def paper_perplexity(scores: pd.DataFrame) -> float | None:
     return math.exp(-float(scores["paper_log_prob"].sum()) / events) if events else None
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=2)
 def _resamples(genes: int, replicates: int, seed: int) -> np.ndarray:
     """How often each gene stands in each resample, shape (replicates, genes)."""
     random = np.random.default_rng(seed)
-    return random.multinomial(genes, np.full(genes, 1 / genes), size=replicates).astype(np.uint16)
+    return random.multinomial(genes, np.full(genes, 1 / genes), size=replicates).astype(np.float64)
 
 
 def bootstrap(scores: pd.DataFrame, replicates: int = REPLICATES, seed: int = 0) -> np.ndarray:
     """Bits per base in each bootstrap resample of the genes, shape (replicates,)."""
     if scores.empty:
         raise ValueError("bootstrap: no genes")
-    weights = _resamples(len(scores), replicates, seed)
-    bits = -scores["nucleotide_log_prob"].to_numpy() / math.log(2)
+    bits = -scores["nucleotide_log_prob"].to_numpy() / NATS_PER_BIT
     endless = ~np.isfinite(bits)
-    nucleotides = scores["nucleotides"].to_numpy(dtype=float)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        result = weights @ np.where(endless, 0, bits) / (weights @ nucleotides)
-    result[weights @ endless > 0] = math.inf
-    return result
+    columns = np.stack([np.where(endless, 0, bits), scores["nucleotides"].to_numpy(dtype=float), endless], axis=1)
+    total_bits, nucleotides, infinite = (_resamples(len(scores), replicates, seed) @ columns).T
+    return np.where(infinite > 0, math.inf, total_bits / nucleotides)
 
 
 def interval(values: np.ndarray, level: float = LEVEL) -> tuple[float, float]:

@@ -26,7 +26,7 @@ from dnastudy import evaluation, models
 from dnastudy.datasets import Dataset, load_dataset
 from dnastudy.files import whole_folder
 from dnastudy.models.base import LanguageModel, ModelError, Settings
-from dnastudy.records import PACKAGE, code_hash, peak_memory_mb, surroundings, to_json
+from dnastudy.records import PACKAGE, code_hash, from_json, peak_memory_mb, reset_peak_memory, surroundings, to_json
 
 PROFILES = PACKAGE / "profiles"
 STORE_VARIABLE = "DNASTUDY_STORE"
@@ -43,7 +43,7 @@ class Profile(Settings):
     bootstrap_replicates: int = Field(default=1000, ge=100, description="resamples of the genes for each interval")
     mle_orders: list[int] = Field(description="orders N of maximum-likelihood n-grams")
     laplace_orders: list[int] = Field(description="orders N of Laplace n-grams")
-    witten_bell_orders: list[int] = Field(description="orders N of Witten-Bell n-grams, on training genes alone")
+    train_orders: list[int] = Field(description="orders N of smoothed n-grams that learn from training genes alone")
     sampled_genes: int = Field(default=500, ge=10, description="genes to sample from a model for comparison")
 
     def dataset(self) -> Dataset:
@@ -81,18 +81,22 @@ class Run(Settings):
 
 
 def ngram_runs(profile: Profile) -> list[Run]:
-    """The n-gram runs of a profile: the paper's rows on the paper's counts, then Witten-Bell on training genes."""
+    """The n-gram runs of a profile: the paper's rows on the paper's counts, then all smoothings on training genes."""
     rows = [("mle", order) for order in profile.mle_orders] + [("laplace", order) for order in profile.laplace_orders]
     paper = [
         Run(name=f"{kind}-{order}", model="ngram", settings={"order": order, "smoothing": kind}, train=["counts"],
             replicates=profile.bootstrap_replicates)
         for kind, order in rows
     ]  # fmt: skip
+    kinds = {
+        "laplace-train": {"smoothing": "laplace"},
+        "witten-bell": {"smoothing": "witten-bell", "novelty": 1.0},
+        "witten-bell-tuned": {"smoothing": "witten-bell", "novelty": None},
+    }
     ours = [
-        Run(name=f"{name}-{order}", model="ngram", replicates=profile.bootstrap_replicates,
-            settings={"order": order, "smoothing": "witten-bell", "novelty": novelty})
-        for name, novelty in (("witten-bell", 1.0), ("witten-bell-tuned", None))
-        for order in profile.witten_bell_orders
+        Run(name=f"{kind}-{order}", model="ngram", settings={"order": order, **settings},
+            replicates=profile.bootstrap_replicates)
+        for kind, settings in kinds.items() for order in profile.train_orders
     ]  # fmt: skip
     return [Run(name="uniform", model="uniform", replicates=profile.bootstrap_replicates), *paper, *ours]
 
@@ -171,8 +175,23 @@ class Store:
                 if not (folder / "record.json").exists():
                     model, fitted = self._fit(run, dataset, fit, fit_parts, log)
                     self._score(run, dataset, model, fitted, folder, {"id": name, "fit": fit}, log)
-        record = json.loads((folder / "record.json").read_text())
+        record = from_json((folder / "record.json").read_text())
         return Result({**record, "name": run.name}, folder)
+
+    def relatives(self, dataset: Dataset) -> pd.DataFrame:
+        """Nearest relative in the training genes of each test gene (see `relatives.nearest_relatives`)."""
+        from dnastudy.relatives import nearest_relatives
+
+        hashes = [dataset.hashes["test"], dataset.hashes["train"]]
+        name = _id({"relatives": hashes, "code": code_hash("relatives.py", "sequences.py")})
+        folder = self.root / "relatives" / name
+        with self._lock(f"relatives-{name}"):
+            if not (folder / "relatives.csv").exists():
+                table = nearest_relatives(dataset.test, dataset.train)
+                with whole_folder(folder) as half:
+                    table.to_csv(half / "relatives.csv", index=False)
+        text = {"id": str, "nearest": str, "strand": str}
+        return pd.read_csv(folder / "relatives.csv", dtype=text, keep_default_na=False, float_precision="round_trip")
 
     def _lock(self, name: str) -> FileLock:
         (self.root / "locks").mkdir(parents=True, exist_ok=True)
@@ -200,6 +219,7 @@ class Store:
             log(f"score {run.name}")
         genes = dataset.splits[run.test]
         learned = [dataset.splits[name] for name in run.train + run.join]
+        reset_peak_memory()
         start = time.perf_counter()
         scores = evaluation.score(model, genes)
         seconds = time.perf_counter() - start
@@ -208,6 +228,7 @@ class Store:
             "model": run.model,
             "family": model.family,
             "settings": fitted["settings"],
+            "tuned": model.tuned,
             "data": {
                 "name": dataset.name,
                 "description": dataset.description,
@@ -254,6 +275,7 @@ def fit_model(
 ) -> tuple[LanguageModel, float]:
     """Return a model fitted on ``train``, joined by ``join``, and the seconds that took, encoding included."""
     model = models.create(name, settings)
+    reset_peak_memory()
     start = time.perf_counter()
     model.fit(train, validation)
     if join:

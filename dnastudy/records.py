@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import functools
 import hashlib
 import json
@@ -58,14 +59,36 @@ def finite(value: Any) -> Any:
     return value
 
 
+def reset_peak_memory() -> None:
+    """Let `peak_memory_mb` count from here on, where the system can (Linux)."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
 def peak_memory_mb() -> float:
-    """Largest resident memory of this process so far, in MB; NaN where the system does not tell."""
+    """Largest resident memory of this process, in MB, since its start or `reset_peak_memory`; NaN if unknown."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) / 2**10
     try:
         import resource
     except ImportError:
         return float("nan")
-    scale = 2**20 if platform.system() == "Darwin" else 2**10
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / scale
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if platform.system() == "Darwin" else 2**10)
+
+
+def from_json(text: str) -> Any:
+    """Value of `to_json` text, infinite floats restored."""
+    return _infinite(json.loads(text))
+
+
+def _infinite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _infinite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_infinite(item) for item in value]
+    return float(value) if value in ("Infinity", "-Infinity") else value
 
 
 @functools.cache

@@ -116,6 +116,11 @@ class LanguageModel(ABC):
         """Events that the paper's perplexity for this family averages over; None: the paper has no such model."""
         return None
 
+    @property
+    def tuned(self) -> dict[str, float]:
+        """Values that were chosen on validation genes, by name."""
+        return {}
+
     def join(self, sequences: Sequences) -> Self:
         """Add genes to what was learned, all tuned values kept (for counts and memories)."""
         raise ModelError(f"{self.name}: cannot take more genes after training, so --join-validation does not apply")

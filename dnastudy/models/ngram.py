@@ -84,6 +84,12 @@ class NGram(base.LanguageModel):
         """Distinct n-grams seen in training."""
         return int(np.count_nonzero(self.counts))
 
+    @property
+    def tuned(self) -> dict[str, float]:
+        """The novelty weight, where it was left to the validation genes."""
+        smoothing, fixed = self.settings.smoothing, self.settings.novelty
+        return {"novelty": self.novelty} if smoothing == "witten-bell" and fixed is None else {}
+
     def fit(self, train: base.Sequences, validation: base.Sequences | None = None) -> Self:
         """Count ``train``; ``validation`` serves to tune the novelty weight, unless that is set."""
         self.counts = self._count(train)

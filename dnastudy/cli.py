@@ -1,0 +1,307 @@
+"""Command line: `dnastudy --help`. Results go to stdout, progress and messages to stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import yaml
+from typer.core import TyperCommand
+
+from dnastudy import __version__
+from dnastudy.formats import DataError
+from dnastudy.models.base import ModelError
+from dnastudy.terminal import emit, messages, progress, say
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    help="What do generative language models learn from the nucleotide sequences of human genes?",
+)
+
+
+class Greedy(TyperCommand):
+    """A command whose repeatable options take several values in a row, and whose ``-p`` takes a name and a value.
+
+    ``--train a.csv b.csv`` is read as ``--train a.csv --train b.csv``, ``-p order 6`` as ``-p order=6``.
+    """
+
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:
+        """Rewrite the words into what the parser knows."""
+        many = {name for p in self.params if getattr(p, "multiple", False) for name in p.opts}
+        spread: list[str] = []
+        option: str | None = None
+        words = iter(args)
+        for word in words:
+            if word in PAIRS & many:
+                name = next(words, None)
+                if name is None or "=" in name:
+                    spread += [word] if name is None else [word, name]
+                else:
+                    value = next(words, None)
+                    spread += [word, name if value is None else f"{name}={value}"]
+                option = None
+            elif word.startswith("-") and word != "-":
+                option = word if word in many else None
+                if option is None:
+                    spread.append(word)
+            else:
+                spread += [word] if option is None else [option, word]
+        return super().parse_args(ctx, spread)
+
+
+PAIRS = {"-p", "--parameter"}
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else on stdout.")]
+Train = Annotated[list[Path], typer.Option(help="Genes to learn from: CSV, FASTA, gzip of both, or NCBI gene package.")]
+Validation = Annotated[Path | None, typer.Option(help="Genes to tune on.")]
+Join = Annotated[bool, typer.Option(help="Let the validation genes join the training counts once everything is tuned.")]
+Set = Annotated[list[str] | None, typer.Option(help="Settings of the model, as key=value (see `dnastudy models`).")]
+Invalid = Annotated[str, typer.Option(help="Letters outside A C G T: error, drop the gene, or split it there.")]
+Empty = Annotated[str, typer.Option(help="Genes without any nucleotide: error or drop.")]
+Duplicates = Annotated[str, typer.Option(help="Equal sequences: error, drop all but the first, or keep.")]
+
+
+def _version(value: bool) -> None:
+    if value:
+        print(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _main(version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True)] = False) -> None:
+    pass
+
+
+def read(
+    paths: Path | list[Path], invalid: str = "error", empty: str = "error", duplicates: str = "error", **more: Any
+):
+    """Read a gene table under the policies of the command line, and tell what they changed."""
+    from dnastudy.genes import Policy, ReadReport, read_genes
+
+    try:
+        policy = Policy(invalid, empty, duplicates, **more)
+    except ValueError as error:
+        raise DataError(str(error)) from None
+    report = ReadReport()
+    genes = read_genes(paths, policy, report)
+    (say if report.changed else messages.debug)(report.summary())
+    if genes.empty:
+        raise DataError(f"{', '.join(report.files)}: no genes are left to work with")
+    return genes
+
+
+def parse_pairs(option: str, pairs: list[str] | None) -> dict[str, Any]:
+    """Turn the ``key=value`` words of an option, values in YAML, into a dictionary."""
+    found: dict[str, Any] = {}
+    for pair in pairs or []:
+        key, equals, value = pair.partition("=")
+        if not equals or not key:
+            raise ModelError(f"{option} {pair}: a name and a value are needed, for instance {option} order=6")
+        if key in found:
+            raise ModelError(f"{option} {key}: given twice")
+        try:
+            found[key] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise ModelError(f"{option} {pair}: the value is not YAML ({error})") from None
+    return found
+
+
+@app.command(cls=Greedy)
+def evaluate(
+    model: Annotated[str, typer.Argument(help="Registered model, for instance ngram (see `dnastudy models`).")],
+    train: Train,
+    test: Annotated[Path, typer.Option(help="Genes to predict; each is scored on its own.")],
+    validation: Validation = None,
+    join_validation: Join = False,
+    set: Set = None,
+    invalid: Invalid = "error",
+    empty: Empty = "error",
+    duplicates: Duplicates = "error",
+    as_json: Json = False,
+) -> None:
+    """Train a model and measure how well it predicts held-out genes.
+
+    For example:
+
+        dnastudy evaluate ngram --train train.csv --validation validation.csv --test test.csv
+
+        dnastudy evaluate ngram --train a.csv b.fa.gz --test test.csv --set order=6 smoothing=laplace --json
+    """
+    from dnastudy import evaluation
+    from dnastudy.records import peak_memory_mb
+
+    policies = {"invalid": invalid, "empty": empty, "duplicates": duplicates}
+    fitted, learned, fit_seconds = _fit(model, train, validation, join_validation, set, policies)
+    genes = read(test, **policies)
+    shared = int(genes["sequence"].isin(learned).sum())
+    if shared:
+        say(f"{shared} of {len(genes)} test sequences are also among the genes learned from: the score is too good")
+    start = time.perf_counter()
+    with progress(f"score {model}", len(genes)) as step:
+        scores = evaluation.score(fitted, genes, step)
+    seconds = {"fit": fit_seconds, "score": time.perf_counter() - start}
+    found = evaluation.metrics(scores)
+    emit(
+        {
+            "model": model,
+            "settings": fitted.settings.model_dump(mode="json"),
+            "tuned": fitted.tuned,
+            **{key: found[key] for key in ("nucleotide_perplexity", "bits_per_base", "interval", "paper_perplexity")},
+            **{key: found[key] for key in ("genes", "nucleotides")},
+            "parameters": fitted.num_parameters,
+            "shared_sequences": shared,
+            "seconds": seconds,
+            "peak_memory_mb": peak_memory_mb(),
+        },
+        as_json,
+    )
+
+
+def _fit(model, train, validation, join_validation, settings, policies):
+    """Return the fitted model, the sequences it has learned from, and the seconds."""
+    from dnastudy.experiments import fit_model
+    from dnastudy.models import model_class
+
+    given = parse_pairs("--set", settings)
+    cls = model_class(model)
+    cls.Settings.parse(given, model)
+    if join_validation and validation is None:
+        raise ModelError("--join-validation needs --validation")
+    learned = list(read(train, **policies)["sequence"])
+    tuning = list(read(validation, **policies)["sequence"]) if validation else None
+    join = tuning if join_validation else None
+    with progress(f"fit {model} on {len(learned):,} genes", None):
+        fitted, seconds = fit_model(model, given, learned, tuning, join)
+    return fitted, {*learned, *(join or [])}, seconds
+
+
+@app.command(cls=Greedy)
+def train(
+    model: Annotated[str, typer.Argument(help="Registered model (see `dnastudy models`).")],
+    train: Train,
+    out: Annotated[Path, typer.Option(help="Folder for the trained model.")],
+    validation: Validation = None,
+    join_validation: Join = False,
+    set: Set = None,
+    invalid: Invalid = "error",
+    empty: Empty = "error",
+    duplicates: Duplicates = "error",
+    as_json: Json = False,
+) -> None:
+    """Train a model and save it.
+
+    For example:
+
+        dnastudy train ngram --train train.csv --set order=8 --out models/ngram8
+    """
+    policies = {"invalid": invalid, "empty": empty, "duplicates": duplicates}
+    fitted, learned, seconds = _fit(model, train, validation, join_validation, set, policies)
+    fitted.save(out)
+    facts = {"model": model, "settings": fitted.settings.model_dump(mode="json"), "genes": len(learned)}
+    emit({**facts, "parameters": fitted.num_parameters, "seconds": {"fit": seconds}, "folder": str(out)}, as_json)
+
+
+@app.command()
+def score(
+    file: Annotated[Path, typer.Argument(help="Sequences to score: CSV, FASTA, gzip of both, or NCBI gene package.")],
+    model: Annotated[str, typer.Option(help="Folder of a trained model, or the name of one in the package.")] = "ngram",
+    per_base: Annotated[bool, typer.Option(help="Also the log-probability of every single nucleotide.")] = False,
+    invalid: Invalid = "error",
+    empty: Empty = "error",
+    as_json: Json = False,
+) -> None:
+    """Score sequences: log-probability (nats, over A C G T) and bits per base of each.
+
+    For example:
+
+        dnastudy score my.fa --model models/ngram8
+
+        dnastudy score my.fa --per-base --json
+    """
+    from dnastudy import evaluation, models
+    from dnastudy.records import finite
+
+    fitted = models.load(model)
+    genes = read(file, invalid, empty, "keep")
+    with progress(f"score {file.name}", len(genes)) as step:
+        scores = evaluation.score(fitted, genes, step)
+    rows = [
+        {
+            "id": gene,
+            "nucleotides": int(n),
+            "log_prob": float(nats),
+            "bits_per_base": -float(nats) / int(n) / evaluation.NATS_PER_BIT,
+        }
+        for gene, n, nats in scores[["id", "nucleotides", "nucleotide_log_prob"]].itertuples(index=False)
+    ]
+    bases = fitted.nucleotide_log_probs(list(genes["sequence"])) if per_base else []
+    if as_json:
+        for row, nats in zip(rows, bases, strict=False):
+            row["per_base"] = nats.tolist()
+        print(json.dumps(finite({"model": model, "sequences": rows}), allow_nan=False))
+    elif per_base:
+        print("id\tposition\tnucleotide\tlog_prob")
+        for row, sequence, nats in zip(rows, genes["sequence"], bases, strict=True):
+            for position, (base, value) in enumerate(zip(sequence, nats, strict=True), 1):
+                print(f"{row['id']}\t{position}\t{base}\t{value:.6f}")
+    else:
+        print("id\tnucleotides\tlog_prob\tbits_per_base")
+        for row in rows:
+            print(f"{row['id']}\t{row['nucleotides']}\t{row['log_prob']:.6f}\t{row['bits_per_base']:.6f}")
+
+
+@app.command()
+def models(as_json: Json = False) -> None:
+    """List the models and their settings."""
+    from dnastudy.models import MODELS, model_class
+
+    listing = {}
+    for name in MODELS:
+        cls = model_class(name)
+        fields = cls.Settings.model_fields.items()
+        listing[name] = {
+            "family": cls.family,
+            "about": (cls.__doc__ or "").strip().splitlines()[0],
+            "settings": {key: {"default": field.default, "about": field.description} for key, field in fields},
+        }
+    if as_json:
+        print(json.dumps(listing))
+        return
+    for name, facts in listing.items():
+        print(f"{name}  ({facts['family']})  {facts['about']}")
+        for key, field in facts["settings"].items():
+            print(f"    {key}={field['default']}  {field['about']}")
+
+
+def main() -> None:
+    """Run the command line; errors people can mend become one line on stderr and exit status 1."""
+    from dnastudy import cli_data, cli_study
+
+    app.add_typer(cli_data.app, name="data")
+    cli_study.register(app)
+    try:
+        app()
+    except (DataError, ModelError, FileNotFoundError, NotADirectoryError, PermissionError) as error:
+        fail(error)
+    except (ValueError, RuntimeError) as error:
+        # errors of modules that need more than the core are imported only by what raises them
+        if type(error).__name__ not in {"ParameterError", "ChapterError", "BookError", "FetchError", "RelativesError"}:
+            raise
+        fail(error)
+
+
+def fail(error: Exception) -> None:
+    """Print the error as one message and leave with status 1."""
+    if isinstance(error, FileNotFoundError) and error.filename:
+        error = f"{error.filename}: no such file"  # type: ignore[assignment]
+    print(f"error: {error}", file=sys.stderr)
+    sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,203 @@
+"""Commands that run the study: `reproduce`, `run`, `study`, `book`, `publish`, and the workflow's own jobs."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dnastudy.cli import Greedy, Json, parse_pairs
+from dnastudy.terminal import emit, say
+
+reproduce = typer.Typer(no_args_is_help=True, help="Print the paper's figures beside ours.")
+job = typer.Typer(no_args_is_help=True, help="Single jobs of the workflow.")
+ProfileName = Annotated[str, typer.Option(help="quick, cpu, gpu, or a YAML file of settings.")]
+Data = Annotated[str, typer.Option(help="Genes instead of the profile's: folder, gene file, or 'simulated'.")]
+Cores = Annotated[int, typer.Option(min=1, help="Independent jobs run in parallel on so many cores.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to the main program."""
+    app.add_typer(reproduce, name="reproduce")
+    app.add_typer(job, name="job", hidden=True)
+    app.command(cls=Greedy)(run)
+    for command in (study, book, publish):
+        app.command()(command)
+
+
+def _profile(name: str, data: str = ""):
+    from dnastudy.experiments import load_profile
+
+    return load_profile(name, **({"data": data} if data else {}))
+
+
+@reproduce.command("ngrams")
+def reproduce_ngrams(
+    data: Annotated[str, typer.Option(help="Folder with the paper's genes; default: DNASTUDY_DATA.")] = "",
+    as_json: Json = False,
+) -> None:
+    """N-grams: the paper's test perplexities, ours, and the like-for-like column.
+
+    For example:
+
+        dnastudy reproduce ngrams --data ../shared/data
+    """
+    from dnastudy.study import TOLERANCE
+    from dnastudy.study import reproduce_ngrams as table_of
+
+    profile = _profile("cpu", data)
+    table = table_of(profile.dataset(), profile, say)
+    good = bool((table["relative_difference"] <= TOLERANCE).all())
+    if as_json:
+        emit({"reproduced": good, "tolerance": TOLERANCE, "rows": table.to_dict("records")}, True)
+    else:
+        print(f"{'':<10}  {'paper perplexity':^37}  {'equal':>6}  nucleotides only, A C G T")
+        print(f"{'model':<10}  {'the paper':>18} {'ours':>18}  {'digits':>6}  perplexity (95 % interval)")
+        for row in table.itertuples():
+            print(
+                f"{row.model:<10}  {row.paper:>18.15g} {row.ours:>18.15g}  {row.equal_digits:>6}  "
+                f"{row.nucleotide_perplexity:.4f} ({row.low:.4f} to {row.high:.4f})"
+            )
+        print(f"{'all' if good else 'NOT all'} within a relative {TOLERANCE:.0e} of the paper")
+    if not good:
+        raise typer.Exit(1)
+
+
+def run(
+    chapter: Annotated[str, typer.Argument(help="Name of a notebook in notebooks/, for instance ngrams.")],
+    parameter: Annotated[
+        list[str] | None, typer.Option("-p", "--parameter", help="A parameter of the chapter: -p NAME VALUE (YAML).")
+    ] = None,
+    output: Annotated[Path | None, typer.Option(help="Executed notebook; default: _build/runs/CHAPTER.ipynb.")] = None,
+) -> None:
+    """Run one chapter; unknown or ill-typed parameters are refused before anything starts.
+
+    For example:
+
+        dnastudy run ngrams -p data my_genes.fa -p order 6
+    """
+    from dnastudy.chapters import find_root, run_chapter
+
+    given = parse_pairs("-p", parameter)
+    print(run_chapter(chapter, output or find_root() / "_build" / "runs" / f"{chapter}.ipynb", given))
+
+
+def study(
+    profile: ProfileName = "quick",
+    cores: Cores = 2,
+    dry_run: Annotated[bool, typer.Option(help="Only say what would be done.")] = False,
+    executor_profile: Annotated[str, typer.Option(help="Snakemake profile of a cluster, a folder.")] = "",
+) -> None:
+    """Run the whole study of a profile and build its book; goes on where an earlier call was stopped.
+
+    For example:
+
+        dnastudy study --profile quick --cores 2
+    """
+    from dnastudy.chapters import find_root
+
+    root = find_root()
+    command = [sys.executable, "-m", "snakemake", "--snakefile", root / "workflow" / "Snakefile", "--directory", root]
+    # the store and all outputs appear whole or not at all, so a lock or a mark left by a killed run is no danger
+    command += ["--cores", str(cores), "--nolock", "--rerun-incomplete", "--quiet", "host", "reason"]
+    command += ["--config", f"profile={profile}"] + (["--dry-run"] if dry_run else [])
+    command += ["--profile", executor_profile] if executor_profile else []
+    done = subprocess.run(list(map(str, command)), cwd=root)
+    if done.returncode:
+        raise typer.Exit(done.returncode)
+    if not dry_run:
+        page = root / "_build" / Path(profile).stem / "book" / "index.html"
+        say(f"\nThe study is done. Open {page} in a browser; it needs no network.")
+        print(page)
+
+
+def book(
+    output: Annotated[Path | None, typer.Option(help="Folder for the pages; default: _build/html.")] = None,
+    quiet: Annotated[bool, typer.Option(help="Keep the builder's messages to its log file.")] = True,
+) -> None:
+    """Build the published book from the committed chapters; nothing is computed."""
+    from dnastudy.book import build
+    from dnastudy.chapters import find_root
+
+    say("build the book from book/chapters")
+    print(build(find_root(), output, quiet))
+
+
+def publish(
+    profile: ProfileName = "cpu",
+    data: Data = "",
+    cores: Cores = 2,
+    allow_dirty: Annotated[bool, typer.Option(help="Publish although tracked files differ from the commit.")] = False,
+) -> None:
+    """Refresh what is published: run records, executed chapters, the README's table.
+
+    For example:
+
+        DNASTUDY_DATA=../shared/data dnastudy publish
+    """
+    from dnastudy.chapters import find_chapters, find_root, run_chapter
+    from dnastudy.models.base import ModelError
+    from dnastudy.records import git_commit
+    from dnastudy.study import compute, publish_records, refresh_readme
+
+    root = find_root()
+    if git_commit().endswith("-dirty") and not allow_dirty:
+        raise ModelError("tracked files differ from the last commit, which the pages would name: commit first")
+    settings = _profile(profile, data)
+    if not settings.dataset().real:
+        raise ModelError("the published study is of real genes; name a folder with --data or DNASTUDY_DATA")
+    publish_records(root, compute(settings, say))
+    # pages name the profile; where the genes lie on this machine stays out of them
+    if data:
+        os.environ["DNASTUDY_DATA"] = str(Path(data).resolve())
+    for name in find_chapters(root):
+        say(f"chapter {name}")
+        run_chapter(name, root / "book" / "chapters" / f"{name}.ipynb", {"profile": profile})
+    refresh_readme(root)
+    say("published: results/runs, book/chapters, README.md; `make book` builds the pages")
+
+
+@job.command("data")
+def job_data(out: Path, profile: ProfileName = "quick") -> None:
+    """Make or find the genes of a profile and note what they are."""
+    from dnastudy.files import write_whole
+    from dnastudy.records import to_json
+
+    dataset = _profile(profile).dataset()
+    write_whole(out, to_json({"name": dataset.name, "description": dataset.description, "sha256": dataset.hashes}))
+
+
+@job.command("run")
+def job_run(name: str, out: Path, profile: ProfileName = "quick") -> None:
+    """Compute one run of a profile and write its record."""
+    from dnastudy.experiments import Store, all_runs
+    from dnastudy.files import write_whole
+    from dnastudy.models.base import ModelError
+    from dnastudy.records import to_json
+
+    settings = _profile(profile)
+    found = next((run for run in all_runs(settings) if run.name == name), None)
+    if found is None:
+        raise ModelError(f"profile {profile} has no run {name!r}")
+    write_whole(out, to_json(Store().get(found, settings.dataset(), say).record))
+
+
+@job.command("chapter")
+def job_chapter(name: str, out: Path, profile: ProfileName = "quick") -> None:
+    """Execute one chapter for the book of a profile."""
+    from dnastudy.chapters import run_chapter
+
+    run_chapter(name, out, {"profile": profile})
+
+
+@job.command("book")
+def job_book(chapters: Path, copy: Path, out: Path) -> None:
+    """Build the book of a profile from its executed chapters."""
+    from dnastudy.book import assemble, build
+    from dnastudy.chapters import find_root
+
+    build(assemble(find_root(), copy, chapters), out)

@@ -1,0 +1,345 @@
+"""Charts and tables of the chapters: one theme, one look per model family, outputs that can be compared.
+
+`setup` installs one of two chart renderers, chosen by the environment variable ``DNASTUDY_CHARTS``:
+
+- ``digest`` (default): one line of text with a hash of the chart. Stored notebooks stay small, and a rerun that draws
+  the same chart prints the same line.
+- ``book``: a static picture and the chart's description as JSON, which ``book/static/charts.js`` makes interactive.
+
+Nothing here computes a result: tables and charts get finished numbers.
+"""
+
+import base64
+import hashlib
+import html
+import json
+import math
+import os
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import altair as alt
+import numpy as np
+import pandas as pd
+
+#: Colour, point shape and line dash of each model family; colours differ for colour-blind eyes on white and on dark.
+FAMILY_COLORS = {
+    "n-gram": "#3f63e8",
+    "expert": "#c08400",
+    "LSTM": "#b8372a",
+    "Transformer": "#10a56a",
+    "ensemble": "#ab6ec6",
+    "reference": "#686868",
+}
+FAMILY_SHAPES = {
+    "n-gram": "circle",
+    "expert": "square",
+    "LSTM": "triangle-up",
+    "Transformer": "diamond",
+    "ensemble": "cross",
+    "reference": "triangle-down",
+}
+FAMILY_DASHES = {
+    "n-gram": [1, 0],
+    "expert": [8, 3],
+    "LSTM": [2, 2],
+    "Transformer": [8, 3, 2, 3],
+    "ensemble": [4, 4],
+    "reference": [1, 5],
+}
+
+#: Colours that follow the page: `charts.js` replaces them by those of the page's light or dark theme.
+INK, MUTED, GRID, PAPER = "#1f2933", "#52606d", "#d5dbe1", "#fffffe"
+
+VEGA_LITE = "6.4"
+PICTURE_ROWS = 1000  # above this many rows the static picture is a bitmap: a vector picture would be larger
+_FONT = "Arial, 'Liberation Sans', Helvetica, sans-serif"  # known to the drawer of static pictures
+
+
+@alt.theme.register("dnastudy", enable=False)
+def theme() -> alt.theme.ThemeConfig:
+    """Return the one chart theme: transparent, quiet axes, legend on top."""
+    text = {"labelColor": MUTED, "titleColor": INK, "labelFontSize": 12, "titleFontSize": 13, "titleFontWeight": 500}
+    return alt.theme.ThemeConfig(
+        {
+            "config": {
+                "background": "transparent",
+                "font": _FONT,
+                "padding": 8,
+                "view": {
+                    "continuousWidth": 600,
+                    "discreteWidth": 600,
+                    "continuousHeight": 300,
+                    "discreteHeight": {"step": 24},
+                    "stroke": None,
+                },
+                "axis": {**text, "domainColor": MUTED, "tickColor": MUTED, "gridColor": GRID, "titlePadding": 10},
+                "axisBand": {"grid": False},
+                "axisQuantitative": {"tickCount": 6, "labelOverlap": "greedy", "labelSeparation": 8},
+                "legend": {**text, "orient": "top", "symbolSize": 90, "labelLimit": 220, "columnPadding": 18},
+                "header": text,
+                "title": {"color": INK, "subtitleColor": MUTED, "fontSize": 15, "anchor": "start", "offset": 12},
+                "bar": {"color": FAMILY_COLORS["n-gram"]},
+                "line": {"color": FAMILY_COLORS["n-gram"], "strokeWidth": 2.2},
+                "point": {"color": FAMILY_COLORS["n-gram"], "filled": True, "size": 80, "opacity": 1},
+                "area": {"opacity": 0.3},
+                "rule": {"color": MUTED},
+                "text": {"color": INK, "fontSize": 12},
+                "errorbar": {"color": MUTED, "thickness": 1.5},
+                "range": {"category": list(FAMILY_COLORS.values())},
+            }
+        }
+    )
+
+
+def family_scale(field: str, mark: str = "point", families: list[str] | None = None) -> dict[str, Any]:
+    """Return the encodings that give each model family its own colour, and shape or dash.
+
+    Use as ``chart.mark_line().encode(x=..., y=..., **family_scale("family", "line"))``.
+
+    Parameters
+    ----------
+    field
+        The column that holds the family.
+    mark
+        "point" (colour and shape), "line" (colour and dash) or "bar" (colour).
+    families
+        The families to name in the legend; all by default.
+
+    Raises
+    ------
+    ValueError
+        For an unknown mark or family.
+    """
+    names = list(FAMILY_COLORS) if families is None else [f for f in FAMILY_COLORS if f in set(families)]
+    if unknown := set(families or []) - set(FAMILY_COLORS):
+        raise ValueError(f"unknown model families {sorted(unknown)}; known: {', '.join(FAMILY_COLORS)}")
+
+    def scale(look: dict[str, Any]) -> alt.Scale:
+        return alt.Scale(domain=names, range=[look[name] for name in names])
+
+    encodings = {"color": alt.Color(field, type="nominal", title="Model family", scale=scale(FAMILY_COLORS))}
+    if mark == "point":
+        encodings["shape"] = alt.Shape(field, type="nominal", title="Model family", scale=scale(FAMILY_SHAPES))
+    elif mark == "line":
+        encodings["strokeDash"] = alt.StrokeDash(
+            field, type="nominal", title="Model family", scale=scale(FAMILY_DASHES)
+        )
+    elif mark != "bar":
+        raise ValueError(f"mark must be 'point', 'line' or 'bar', got {mark!r}")
+    return encodings
+
+
+def loose(chart: alt.TopLevelMixin, digits: int = 0) -> alt.TopLevelMixin:
+    """Return the chart, its digest counting only ``digits`` significant digits of each float (0: no floats at all).
+
+    For numbers that differ a little between processors, such as those of a network trained on the spot.
+    """
+    return chart.properties(usermeta={"digest_digits": digits})
+
+
+def setup() -> None:
+    """Turn on the theme and the renderer that ``DNASTUDY_CHARTS`` names.
+
+    Raises
+    ------
+    ValueError
+        If the variable names no renderer.
+    """
+    name = os.environ.get("DNASTUDY_CHARTS") or "digest"
+    if name not in _RENDERERS:
+        raise ValueError(f"DNASTUDY_CHARTS must be one of {', '.join(_RENDERERS)}, got {name!r}")
+    for known, renderer in _RENDERERS.items():
+        alt.renderers.register(f"dnastudy-{known}", renderer)
+    alt.renderers.enable(f"dnastudy-{name}")
+    alt.theme.enable("dnastudy")
+    alt.data_transformers.disable_max_rows()
+
+
+def digest(spec: dict[str, Any], **_: Any) -> dict[str, str]:
+    """Render a chart as one line of text: a hash of what is drawn, the mark, the number of rows and the fields."""
+    digits = spec.get("usermeta", {}).get("digest_digits", 5)
+    marks = ", ".join(dict.fromkeys(_find(spec, "mark"))) or "chart"
+    fields = ", ".join(dict.fromkeys(_find(spec, "field")))
+    text = f"<chart {_identity(_stable(spec, digits))}: {marks}; {_rows(spec)} rows; {fields}>"
+    return {"text/plain": text}
+
+
+def book(spec: dict[str, Any], **_: Any) -> dict[str, str]:
+    """Render a chart for the book: a static picture with its alternative text, and the JSON of the live chart.
+
+    Raises
+    ------
+    ValueError
+        If the chart has no description.
+    """
+    description = str(spec.get("description") or "").strip()
+    if not description:
+        raise ValueError(
+            "a chart of the book needs alternative text: add .properties(description='a sentence on what it shows')"
+        )
+    live = _stable(spec, digits=9)
+    name, rows = _identity(live), _rows(spec)
+    # JSON inside <script>: neither a closing tag nor a comment may start in it
+    data = json.dumps(live, separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c")
+    picture = (
+        f'<div class="vl-chart" id="{name}" data-rows="{rows}" data-ink="{INK}" data-muted="{MUTED}" data-grid="{GRID}"'
+        f' data-paper="{PAPER}"><img alt="{html.escape(description)}" src="{_picture(live, name, rows)}">'
+        f'<script type="application/json">{data}</script></div>'
+    )
+    return {"text/html": picture, **digest(spec)}
+
+
+_RENDERERS = {"digest": digest, "book": book}
+
+
+def _stable(spec: dict[str, Any], digits: int) -> dict[str, Any]:
+    """Return the chart with rounded floats and with names that do not depend on what was drawn before."""
+
+    def rounded(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: rounded(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [rounded(item) for item in value]
+        if isinstance(value, float) and math.isfinite(value):
+            return float(f"{value:.{digits}g}") if digits else 0.0
+        return value
+
+    text = json.dumps(rounded({key: value for key, value in spec.items() if key != "usermeta"}))
+    names = list(spec.get("datasets", {}))  # named by a hash of the unrounded data
+    names += dict.fromkeys(re.findall(r'"name": "((?:param|view)_\d+)"', text))  # numbered by a counter of the session
+    if names:  # not data_0 and so on: those are Vega's own
+        short = {name: f"{re.match('[a-z]+', name)[0]}_no_{position}" for position, name in enumerate(names)}
+        text = re.sub(rf"\b(?:{'|'.join(map(re.escape, names))})\b", lambda m: short[m[0]], text)
+    return json.loads(text)
+
+
+def _identity(spec: dict[str, Any]) -> str:
+    text = json.dumps({key: value for key, value in spec.items() if key != "$schema"}, sort_keys=True)
+    return "vl-" + hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _rows(spec: dict[str, Any]) -> int:
+    inline = [values for values in _find({**spec, "datasets": {}}, "values") if isinstance(values, list)]
+    return sum(len(values) for values in [*spec.get("datasets", {}).values(), *inline])
+
+
+def _find(node: Any, key: str) -> list[Any]:
+    """Return every value under ``key`` in a chart, depth first; for marks the mark's name."""
+    if isinstance(node, list):
+        return [found for item in node for found in _find(item, key)]
+    if not isinstance(node, dict):
+        return []
+    found = []
+    for name, value in node.items():
+        if name in ("datasets", "config"):
+            continue
+        if name == key and key == "mark":
+            found.append(value["type"] if isinstance(value, dict) else value)
+        elif name == key and not isinstance(value, dict):
+            found.append(value)
+        else:
+            found += _find(value, key)
+    return found
+
+
+def _picture(spec: dict[str, Any], name: str, rows: int) -> str:
+    """Return the static picture on white as a data URL."""
+    import vl_convert
+
+    fixed = json.loads(json.dumps(spec).replace('"width": "container", ', "").replace(', "width": "container"', ""))
+    fixed["background"] = "white"
+    if rows > PICTURE_ROWS:
+        data, kind = vl_convert.vegalite_to_png(fixed, vl_version=VEGA_LITE, scale=2), "png"
+    else:
+        svg = vl_convert.vegalite_to_svg(fixed, vl_version=VEGA_LITE)
+        seen: dict[str, str] = {}  # clip paths are numbered by a counter of the process
+        svg = re.sub(r"\b(?:clip|gradient_?)\d+\b", lambda m: seen.setdefault(m[0], f"{name}-{len(seen)}"), svg)
+        data, kind = svg.encode(), "svg+xml"
+    return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
+
+
+def markdown(text: str) -> Any:
+    """Return text to be shown as Markdown: the way numbers get into a chapter's sentences."""
+    from IPython.display import Markdown
+
+    return Markdown(text)
+
+
+class Table:
+    """A table that shows as plain HTML in the book and as text elsewhere; equal frames give equal output."""
+
+    def __init__(self, text: pd.DataFrame, numeric: list[bool], caption: str):
+        self.text, self.numeric, self.caption = text, numeric, caption
+
+    def __repr__(self) -> str:
+        body = self.text.to_string(index=False)
+        return f"{self.caption}\n{body}" if self.caption else body
+
+    def _repr_html_(self) -> str:
+        widest = [self.text[name].str.len().max() for name in self.text]
+        sides = [
+            "number" if numeric else "prose" if width > 32 else "words"
+            for numeric, width in zip(self.numeric, widest, strict=True)
+        ]
+        head = _row("th", self.text.columns, sides, ' scope="col"')
+        body = "\n".join(_row("td", row, sides) for row in self.text.itertuples(index=False))
+        caption = html.escape(self.caption)
+        title = f"<figcaption>{caption}</figcaption>\n" if caption else ""
+        return (
+            f'<figure class="study-table">\n{title}<div role="region" tabindex="0" aria-label="{caption or "Table"}">\n'
+            f"<table>\n<thead>\n{head}\n</thead>\n<tbody>\n{body}\n</tbody>\n</table>\n</div>\n</figure>"
+        )
+
+
+def table(frame: pd.DataFrame, caption: str = "", formats: Mapping[str, str] | None = None, digits: int = 3) -> Table:
+    """Return a tidy table for display.
+
+    Parameters
+    ----------
+    frame
+        One row a line; an index is shown as leading columns if it is named.
+    caption
+        A sentence above the table.
+    formats
+        Column → format of its numbers, such as ``{"share": ".1%"}``.
+    digits
+        Decimals of the floats in all other columns. Whole numbers get thousands separators, missing values a dash.
+
+    Raises
+    ------
+    ValueError
+        If ``formats`` names a column that the frame does not have.
+    """
+    if any(frame.index.names):
+        frame = frame.reset_index()
+    formats = dict(formats or {})
+    if unknown := set(formats) - set(frame.columns):
+        raise ValueError(f"formats for unknown columns {sorted(unknown)}; the columns are {list(frame.columns)}")
+
+    whole = set()  # counts that became floats because some are missing
+    for name in frame.select_dtypes("float"):
+        known = frame[name].dropna()
+        if len(known) < len(frame) and (known % 1 == 0).all():
+            whole.add(name)
+
+    def shown(value: Any, column: str) -> str:
+        if value is None or (np.isscalar(value) and pd.isna(value)):
+            return "–"
+        if isinstance(value, bool | np.bool_):
+            return "yes" if value else "no"
+        if isinstance(value, int | np.integer):
+            return format(int(value), formats.get(column, ","))
+        if isinstance(value, float | np.floating):
+            return format(float(value), formats.get(column, ",.0f" if column in whole else f",.{digits}f"))
+        return str(value)
+
+    columns = {str(name): [shown(value, name) for value in frame[name]] for name in frame.columns}
+    numeric = [pd.api.types.is_numeric_dtype(kind) and not pd.api.types.is_bool_dtype(kind) for kind in frame.dtypes]
+    return Table(pd.DataFrame(columns), numeric, caption)
+
+
+def _row(tag: str, cells: Any, sides: list[str], extra: str = "") -> str:
+    shown = zip((html.escape(str(cell)) for cell in cells), sides, strict=True)
+    return "<tr>" + "".join(f'<{tag} class="{side}"{extra}>{cell}</{tag}>' for cell, side in shown) + "</tr>"

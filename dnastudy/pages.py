@@ -1,0 +1,97 @@
+"""What the chapters share: their genes and runs, who computed them, and how to rerun the page."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from dnastudy.chapters import open_chapter
+from dnastudy.datasets import SIMULATED, Dataset
+from dnastudy.experiments import Profile, Result, Run, Store, load_profile
+from dnastudy.figures import markdown, table
+from dnastudy.records import git_commit, surroundings
+
+
+@dataclass
+class Page:
+    """An opened chapter with the genes and settings of its profile."""
+
+    name: str
+    parameters: Any
+    profile: Profile
+    dataset: Dataset
+    store: Store
+    opened: float = field(default_factory=time.perf_counter)
+    results: dict[str, Result] = field(default_factory=dict)
+
+    def about(self) -> Any:
+        """A note on top of the page: which genes it is about."""
+        real = "note" if self.dataset.real else "warning"
+        more = "" if self.dataset.real else " They show that everything runs, and say nothing about human genes."
+        return markdown(
+            f":::{{{real}}}\nThis page was computed on {self.dataset.description} (profile `{self.parameters.profile}`)."
+            f"{more} What it took stands at its end.\n:::"
+        )
+
+    def run(self, runs: list[Run]) -> dict[str, Result]:
+        """Results of these runs by name; what is missing in the store is computed."""
+        found = {run.name: self.store.get(run, self.dataset) for run in runs}
+        self.results |= found
+        return found
+
+    def command(self) -> str:
+        """The papermill command that makes this page again."""
+        given = {key: value for key, value in self.parameters.model_dump().items() if value not in ("", [])}
+        words = " ".join(f"-p {key} {value}" for key, value in given.items())
+        return f"papermill notebooks/{self.name}.ipynb _build/{self.name}.ipynb {words}"
+
+    def rerun(self) -> Any:
+        """The end of the page: command, genes and their hashes, commit, device, minutes."""
+        where = "" if self.dataset.name == SIMULATED or self.parameters.data else (
+            "The genes are those in the folder named by `DNASTUDY_DATA` (`dnastudy data fetch` fills one).\n\n"
+        )  # fmt: skip
+        spent = sum(result.record["seconds"]["fit"] + result.record["seconds"]["score"] for result in self.results.values())
+        minutes = (time.perf_counter() - self.opened) / 60
+        hashes = "\n".join(
+            f"| {name} | {len(self.dataset.splits[name]):,} | {self.dataset.splits[name]['sequence'].str.len().sum():,} "
+            f"| `{value[:16]}` |"
+            for name, value in self.dataset.hashes.items()
+        )
+        return markdown(
+            f"```bash\n{self.command()}\n```\n\n{where}"
+            "Other genes: add `-p data FOLDER_OR_FILE`. Every parameter stands in the first code cell of the notebook; an "
+            "unknown name or a value of the wrong type is refused.\n\n"
+            f"Computed on {surroundings()['device']} at commit `{git_commit()}`: {len(self.results)} runs, "
+            f"{spent:.1f} s of fitting and scoring when they were first computed; this page took {minutes:.1f} minutes.\n\n"
+            f"| genes | number | nucleotides | SHA-256 of ids and sequences, first 16 digits |\n|---|---:|---:|---|\n{hashes}"
+        )
+
+    def run_table(self) -> Any:
+        """Each run behind this page: id, commit, device, seconds."""
+        rows = [
+            {
+                "run": name,
+                "id": result.record["id"],
+                "commit": result.record["commit"],
+                "fit, s": result.record["seconds"]["fit"],
+                "score, s": result.record["seconds"]["score"],
+                "peak memory, MB": result.record["peak_memory_mb"],
+            }
+            for name, result in self.results.items()
+        ]
+        formats = {"fit, s": ".3f", "score, s": ".3f", "peak memory, MB": ".0f"}
+        return table(pd.DataFrame(rows), "Runs behind this page", formats)
+
+
+def open_page(name: str, namespace: Mapping[str, Any]) -> Page:
+    """Open the chapter ``name``: check its parameters, load its profile and genes.
+
+    Raises ParameterError, ModelError or DataError with what to change.
+    """
+    parameters = open_chapter(namespace).parameters
+    profile = load_profile(parameters.profile, **({"data": parameters.data} if parameters.data else {}))
+    return Page(name, parameters, profile, profile.dataset(), Store())
