@@ -106,7 +106,9 @@ def study(
     command += ["--cores", str(cores), "--nolock", "--rerun-incomplete", "--quiet", "host", "reason"]
     command += ["--config", f"profile={profile}"] + (["--dry-run"] if dry_run else [])
     command += ["--profile", executor_profile] if executor_profile else []
-    done = subprocess.run(list(map(str, command)), cwd=root)
+    # the jobs call `dnastudy`: let them find the one of this environment first
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    done = subprocess.run(list(map(str, command)), cwd=root, env={**os.environ, "PATH": path})
     if done.returncode:
         raise typer.Exit(done.returncode)
     if not dry_run:

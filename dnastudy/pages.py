@@ -33,8 +33,8 @@ class Page:
         real = "note" if self.dataset.real else "warning"
         more = "" if self.dataset.real else " They show that everything runs, and say nothing about human genes."
         return markdown(
-            f":::{{{real}}}\nThis page was computed on {self.dataset.description} (profile `{self.parameters.profile}`)."
-            f"{more} What it took stands at its end.\n:::"
+            f":::{{{real}}}\nThis page was computed on {self.dataset.description} "
+            f"(profile `{self.parameters.profile}`).{more} What it took stands at its end.\n:::"
         )
 
     def run(self, runs: list[Run]) -> dict[str, Result]:
@@ -54,20 +54,21 @@ class Page:
         where = "" if self.dataset.name == SIMULATED or self.parameters.data else (
             "The genes are those in the folder named by `DNASTUDY_DATA` (`dnastudy data fetch` fills one).\n\n"
         )  # fmt: skip
-        spent = sum(result.record["seconds"]["fit"] + result.record["seconds"]["score"] for result in self.results.values())
+        records = [result.record for result in self.results.values()]
+        spent = sum(record["seconds"]["fit"] + record["seconds"]["score"] for record in records)
         minutes = (time.perf_counter() - self.opened) / 60
-        hashes = "\n".join(
-            f"| {name} | {len(self.dataset.splits[name]):,} | {self.dataset.splits[name]['sequence'].str.len().sum():,} "
-            f"| `{value[:16]}` |"
-            for name, value in self.dataset.hashes.items()
-        )
+        rows = [
+            f"| {name} | {len(frame):,} | {frame['sequence'].str.len().sum():,} | `{self.dataset.hashes[name][:16]}` |"
+            for name, frame in self.dataset.splits.items()
+        ]
         return markdown(
             f"```bash\n{self.command()}\n```\n\n{where}"
-            "Other genes: add `-p data FOLDER_OR_FILE`. Every parameter stands in the first code cell of the notebook; an "
-            "unknown name or a value of the wrong type is refused.\n\n"
-            f"Computed on {surroundings()['device']} at commit `{git_commit()}`: {len(self.results)} runs, "
-            f"{spent:.1f} s of fitting and scoring when they were first computed; this page took {minutes:.1f} minutes.\n\n"
-            f"| genes | number | nucleotides | SHA-256 of ids and sequences, first 16 digits |\n|---|---:|---:|---|\n{hashes}"
+            "Other genes: add `-p data FOLDER_OR_FILE`. Every parameter stands in the first code cell of the notebook; "
+            "an unknown name or a value of the wrong type is refused.\n\n"
+            f"Computed on {surroundings()['device']} at commit `{git_commit()}`: {len(records)} runs, {spent:.1f} s of "
+            f"fitting and scoring when they were first computed; this page took {minutes:.1f} minutes.\n\n"
+            "| genes | number | nucleotides | SHA-256 of ids and sequences, first 16 digits |\n|---|---:|---:|---|\n"
+            + "\n".join(rows)
         )
 
     def run_table(self) -> Any:

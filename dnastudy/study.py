@@ -124,8 +124,9 @@ def _label(record: Mapping[str, Any]) -> str:
         return {"uniform": "uniform (knows nothing)"}.get(record["model"], record["model"])
     smoothing = {"mle": "maximum likelihood", "laplace": "Laplace"}.get(settings["smoothing"])
     if smoothing is None:
-        smoothing = "Witten-Bell" if settings["novelty"] else "Witten-Bell, weight tuned"
-    return f"{settings['order']}-gram, {smoothing}"
+        smoothing = "Witten-Bell" if settings["novelty"] else "Witten-Bell tuned"
+    more = " (train + validation)" if record["data"]["train"] == ["counts"] else ""
+    return f"{settings['order']}-gram, {smoothing}{more}"
 
 
 def published(root: Path) -> dict[str, dict[str, Any]]:

@@ -1,0 +1,48 @@
+# The project's verbs. Each does its own set-up; `make study` and `make test` need Python 3.11+ and nothing else.
+PYTHON ?= python3
+CORES ?= 2
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help setup study test book bench notebooks browser clean
+
+help:
+	@echo "make study      run the study on simulated genes and build its book (minutes)"
+	@echo "make test       run all tests, the notebooks among them"
+	@echo "make book       build the published book from the committed chapters"
+	@echo "make bench      speed beside peers"
+	@echo "make notebooks  run the source notebooks in place (after changing them)"
+	@echo "make clean      remove what was built; the environment too"
+
+setup: .venv/.ready
+
+.venv/.ready: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
+	@echo "making the environment in .venv"
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[relatives,book,test,cluster,bench]'
+	@touch $@
+
+study: setup
+	$(BIN)/dnastudy study --profile quick --cores $(CORES)
+
+test: setup browser
+	$(BIN)/python -m pytest --nbval --nbval-current-env tests notebooks
+
+book: setup
+	$(BIN)/dnastudy book
+
+bench: setup
+	$(BIN)/python benchmarks/ngram_speed.py
+
+notebooks: setup
+	$(BIN)/python -m dnastudy.refresh
+
+# the browser tests skip with a reason where there is no Chromium
+browser:
+	@command -v chromium > /dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null \
+	  && apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium > /dev/null; } \
+	  || echo "no Chromium here: the browser tests will be skipped (Debian: apt install chromium)"
+
+clean:
+	rm -rf .venv _build book/static/vendor .snakemake
