@@ -115,17 +115,27 @@ def family_scale(field: str, mark: str = "point", families: list[str] | None = N
     names = list(FAMILY_COLORS) if families is None else [f for f in FAMILY_COLORS if f in set(families)]
     if unknown := set(families or []) - set(FAMILY_COLORS):
         raise ValueError(f"unknown model families {sorted(unknown)}; known: {', '.join(FAMILY_COLORS)}")
+    looks = ([look[name] for name in names] for look in (FAMILY_COLORS, FAMILY_SHAPES, FAMILY_DASHES))
+    return _encodings(field, names, "Model family", mark, *looks)
 
-    def scale(look: dict[str, Any]) -> alt.Scale:
-        return alt.Scale(domain=names, range=[look[name] for name in names])
 
-    encodings = {"color": alt.Color(field, type="nominal", title="Model family", scale=scale(FAMILY_COLORS))}
+def series_scale(field: str, names: list[str], mark: str = "point", title: str | None = None) -> dict[str, Any]:
+    """Return the encodings that tell up to six named series apart by colour, and shape or dash; see `family_scale`."""
+    looks = (list(look.values())[: len(names)] for look in (FAMILY_COLORS, FAMILY_SHAPES, FAMILY_DASHES))
+    return _encodings(field, names, title, mark, *looks)
+
+
+def _encodings(
+    field: str, names: list[str], title: str | None, mark: str, colors: list, shapes: list, dashes: list
+) -> dict[str, Any]:
+    def scale(look: list) -> alt.Scale:
+        return alt.Scale(domain=names, range=look)
+
+    encodings = {"color": alt.Color(field, type="nominal", title=title, scale=scale(colors))}
     if mark == "point":
-        encodings["shape"] = alt.Shape(field, type="nominal", title="Model family", scale=scale(FAMILY_SHAPES))
+        encodings["shape"] = alt.Shape(field, type="nominal", title=title, scale=scale(shapes))
     elif mark == "line":
-        encodings["strokeDash"] = alt.StrokeDash(
-            field, type="nominal", title="Model family", scale=scale(FAMILY_DASHES)
-        )
+        encodings["strokeDash"] = alt.StrokeDash(field, type="nominal", title=title, scale=scale(dashes))
     elif mark != "bar":
         raise ValueError(f"mark must be 'point', 'line' or 'bar', got {mark!r}")
     return encodings

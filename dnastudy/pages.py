@@ -96,3 +96,12 @@ def open_page(name: str, namespace: Mapping[str, Any]) -> Page:
     parameters = open_chapter(namespace).parameters
     profile = load_profile(parameters.profile, **({"data": parameters.data} if parameters.data else {}))
     return Page(name, parameters, profile, profile.dataset(), Store())
+
+
+def with_interval(frame: pd.DataFrame) -> pd.DataFrame:
+    """Put the columns ``low`` and ``high`` together as one text column ``95 % interval``, in their place."""
+    at = frame.columns.get_loc("low")
+    out = frame.drop(columns=["low", "high"])
+    texts = [f"{low:.4f} to {high:.4f}" for low, high in zip(frame["low"], frame["high"], strict=True)]
+    out.insert(at, "95 % interval", texts)
+    return out

@@ -19,7 +19,7 @@ from dnastudy.records import from_json, to_json
 TOLERANCE = 1e-9
 """Largest relative difference that counts as the paper's figure reproduced."""
 RECORDS = Path("results") / "runs"
-README_BLOCK = re.compile(r"(<!-- headline: begin[^\n]*-->\n).*?(\n<!-- headline: end -->)", re.DOTALL)
+README_BLOCK = re.compile(r"(<!-- headline: begin[^\n]*-->\n).*?(<!-- headline: end -->)", re.DOTALL)
 
 
 def compute(profile: Profile, log: Callable[[str], None] | None = None) -> dict[str, Result]:
@@ -183,7 +183,7 @@ def refresh_readme(root: Path) -> bool:
     if not README_BLOCK.search(before):
         raise ModelError(f"{readme}: the lines <!-- headline: begin --> and <!-- headline: end --> are missing")
     block = readme_table(published(root))
-    after = README_BLOCK.sub(lambda found: f"{found[1]}{block}{found[2]}", before)
+    after = README_BLOCK.sub(lambda found: f"{found[1]}{block}\n{found[2]}", before)
     if after != before:
         write_whole(readme, after)
     return after != before
