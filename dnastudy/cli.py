@@ -199,6 +199,8 @@ def train(
 
         dnastudy train ngram --train train.csv --set order=8 --out models/ngram8
     """
+    if out.exists() and not out.is_dir():
+        raise ModelError(f"{out}: exists and is no folder; name another one")
     policies = {"invalid": invalid, "empty": empty, "duplicates": duplicates}
     fitted, learned, seconds = _fit(model, train, validation, join_validation, set, policies)
     fitted.save(out)
@@ -257,7 +259,12 @@ def score(
 
 @app.command()
 def models(as_json: Json = False) -> None:
-    """List the models and their settings."""
+    """List the models and their settings.
+
+    For example:
+
+        dnastudy models --json
+    """
     from dnastudy.models import MODELS, model_class
 
     listing = {}
@@ -286,7 +293,7 @@ def main() -> None:
     cli_study.register(app)
     try:
         app()
-    except (DataError, ModelError, FileNotFoundError, NotADirectoryError, PermissionError) as error:
+    except (DataError, ModelError, OSError) as error:
         fail(error)
     except (ValueError, RuntimeError) as error:
         # errors of modules that need more than the core are imported only by what raises them

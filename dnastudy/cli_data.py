@@ -168,7 +168,12 @@ def fetch_ncbi(
 
 @app.command()
 def verify(folder: Annotated[Path, typer.Argument(help="Folder that `dnastudy data fetch` filled.")]) -> None:
-    """Check fetched files against the registry or their data card."""
+    """Check fetched files against the registry or their data card.
+
+    For example:
+
+        dnastudy data verify data/raw/paper
+    """
     from dnastudy import sources
 
     table = sources.verify(folder)

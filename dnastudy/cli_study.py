@@ -142,9 +142,10 @@ def publish(
         DNASTUDY_DATA=../shared/data dnastudy publish
     """
     from dnastudy.chapters import find_chapters, find_root, run_chapter
+    from dnastudy.experiments import Store
     from dnastudy.models.base import ModelError
     from dnastudy.records import git_commit
-    from dnastudy.study import compute, publish_records, refresh_readme
+    from dnastudy.study import compute, finding_values, publish_records, refresh_readme
 
     root = find_root()
     if git_commit().endswith("-dirty") and not allow_dirty:
@@ -152,7 +153,10 @@ def publish(
     settings = _profile(profile, data)
     if not settings.dataset().real:
         raise ModelError("the published study is of real genes; name a folder with --data or DNASTUDY_DATA")
-    publish_records(root, compute(settings, say))
+    results = compute(settings, say)
+    dataset = settings.dataset()
+    findings = finding_values(dataset, results, Store().relatives(dataset), settings.bootstrap_replicates)
+    publish_records(root, results, findings)
     # pages name the profile; where the genes lie on this machine stays out of them
     if data:
         os.environ["DNASTUDY_DATA"] = str(Path(data).resolve())

@@ -15,6 +15,7 @@ import yaml
 from dnastudy.genes import DataError, Policy, ReadReport, read_genes, table_hash
 
 SIMULATED = "simulated"
+PAPER = "paper"
 DATA_VARIABLE = "DNASTUDY_DATA"
 
 
@@ -101,7 +102,13 @@ def load_dataset(data: str, *, genes: int = 4000, seed: int = 1) -> Dataset:
 
 def _files(path: Path) -> list[Path]:
     folder = path / "genes" if (path / "genes").is_dir() else path
-    return sorted(folder.glob("*.csv*")) if folder.is_dir() else [path] if path.is_file() else []
+    return (
+        sorted([*folder.glob("*.csv"), *folder.glob("*.csv.gz")])
+        if folder.is_dir()
+        else [path]
+        if path.is_file()
+        else []
+    )
 
 
 @lru_cache(maxsize=4)
@@ -118,7 +125,7 @@ def _load(data: str, path: Path, genes: int, seed: int, stamp: tuple) -> Dataset
         if len(frame) < 10:
             raise DataError(f"{path}: {len(frame)} genes are too few to split into train, validation and test")
         parts = dict(zip(("train", "validation", "test"), random_split(frame, seed=seed), strict=True))
-        return _dataset(path.name, f"the genes of {path.name}, split 60/20/20 at random (seed {seed})", parts)
+        return _dataset(_own_name(path), f"the genes of {path.name}, split 60/20/20 at random (seed {seed})", parts)
     return _load_folder(path)
 
 
@@ -137,18 +144,23 @@ def _load_folder(path: Path) -> Dataset:
     raw = found["test"].read_bytes()
     blob = hashlib.sha1(b"blob %d\0" % len(raw) + raw, usedforsecurity=False).hexdigest()
     if blob != paper()["test_blob"]:
-        return _dataset(path.name, f"the genes of folder {path.name}", splits)
+        return _dataset(_own_name(path), f"the genes of folder {path.name}", splits)
     words = "real human genes, the paper's validation and test splits"
     words += " and its training split" if train == "train" else f" and {len(splits['train']):,} of its training genes"
     counts = next((name for name in ("train_validation", "ngram_surrogate") if name in found), None)
     if counts is None:
-        return _dataset("paper", words, splits)
+        return _dataset(PAPER, words, splits)
     splits["counts"] = read_genes(found[counts], Policy(duplicates="keep"), ReadReport())
     what = {
         "train_validation": "the paper's training and validation genes",
         "ngram_surrogate": "a corpus with exactly the 8-gram counts of the paper's training and validation genes",
     }
-    return Dataset("paper", words, splits, what[counts])
+    return Dataset(PAPER, words, splits, what[counts])
+
+
+def _own_name(path: Path) -> str:
+    """Name of somebody's own genes; only the paper's test split, known by its content, is called "paper"."""
+    return f"{path.name} (own genes)" if path.name == PAPER else path.name
 
 
 def _dataset(name: str, description: str, splits: dict[str, pd.DataFrame]) -> Dataset:

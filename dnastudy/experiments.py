@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -116,8 +117,11 @@ def _id(parts: dict[str, Any]) -> str:
 def _identity(run: Run, dataset: Dataset) -> tuple[dict[str, Any], dict[str, Any]]:
     """What identifies the fit, and what identifies its scores."""
     cls = models.model_class(run.model)
-    file = cls.__module__.removeprefix("dnastudy.").replace(".", "/") + ".py"
-    sources = ["sequences.py", "models/base.py"] + ([file] if (PACKAGE / file).is_file() else [])
+    package, _, rest = cls.__module__.partition(".")
+    # a model from outside the package is code as well (none can be seen of one typed into a notebook)
+    outside = getattr(sys.modules[cls.__module__], "__file__", None)
+    file = f"{rest.replace('.', '/')}.py" if package == "dnastudy" else outside
+    sources = ["sequences.py", "models/base.py", *([file] if file else [])]
     fit = {
         "model": run.model,
         "settings": cls.Settings.parse(run.settings, run.model).model_dump(mode="json"),

@@ -33,7 +33,12 @@ def whole_folder(folder: str | os.PathLike) -> Iterator[Path]:
         yield half
         if folder.exists():
             folder.replace(old)
-        half.replace(folder)
+        try:
+            half.replace(folder)
+        except BaseException:
+            if old.exists():
+                old.replace(folder)
+            raise
     finally:
         shutil.rmtree(half, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)

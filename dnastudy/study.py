@@ -8,8 +8,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from dnastudy import evaluation
 from dnastudy.datasets import Dataset, paper
 from dnastudy.experiments import Profile, Result, Store, all_runs, ngram_runs
 from dnastudy.files import whole_folder, write_whole
@@ -19,6 +21,7 @@ from dnastudy.records import from_json, to_json
 TOLERANCE = 1e-9
 """Largest relative difference that counts as the paper's figure reproduced."""
 RECORDS = Path("results") / "runs"
+FINDINGS = Path("results") / "findings.json"
 README_BLOCK = re.compile(r"(<!-- headline: begin[^\n]*-->\n).*?(<!-- headline: end -->)", re.DOTALL)
 
 
@@ -129,6 +132,69 @@ def _label(record: Mapping[str, Any]) -> str:
     return f"{settings['order']}-gram, {smoothing}{more}"
 
 
+def finding_values(dataset: Dataset, results: Mapping[str, Result], relatives: pd.DataFrame, replicates: int) -> dict:
+    """Figures behind the study's answer, ready for JSON; ``relatives`` as `Store.relatives` gives them."""
+    records = {name: result.record for name, result in results.items()}
+    table = headline(records)
+    best = table.iloc[-1].to_dict()
+    laplace = table[table["kind"] == "laplace"].iloc[0].to_dict()
+    reproduced = reproduction_table(results)
+    has = np.where(relatives["identity"] > 0, "with", "without")
+    groups = evaluation.by_group(results[best["name"]].scores(), has, replicates).set_index("group")
+    bits = {kind: {} for kind in ("witten-bell", "witten-bell-tuned")}
+    for name, record in records.items():
+        kind, _, order = name.rpartition("-")
+        if kind in bits:
+            bits[kind][int(order)] = record["metrics"]["nucleotide_perplexity"]
+    plain, tuned = bits.values()
+    return {
+        "paper_genes": dataset.name == "paper",
+        "best": {key: best[key] for key in ("model", "bits_per_base", "nucleotide_perplexity", "low", "high")},
+        "figures": len(reproduced),
+        "reproduced": int((reproduced["relative_difference"] <= TOLERANCE).sum()),
+        "fewest_equal_digits": int(reproduced["equal_digits"].min()),
+        "laplace": {key: laplace[key] for key in ("model", "paper_perplexity", "nucleotide_perplexity")},
+        "orders": [min(plain), max(plain)],
+        "witten_bell": [plain[min(plain)], plain[max(plain)]],
+        "witten_bell_tuned": [tuned[min(tuned)], tuned[max(tuned)]],
+        "share_with_relative": float((has == "with").mean()),
+        "perplexity_by_relative": groups["nucleotide_perplexity"].to_dict(),
+    }
+
+
+def finding_sentences(values: Mapping[str, Any]) -> list[str]:
+    """The study's answer in five sentences."""
+    best, laplace = values["best"], values["laplace"]
+    if not values["paper_genes"]:
+        reproduced = "These are not the paper's genes: its figures cannot be reproduced on them, only its protocol."
+    else:
+        count = "All" if values["reproduced"] == values["figures"] else f"{values['reproduced']} of the"
+        reproduced = (
+            f"{count} {values['figures']} n-gram perplexities of the paper are reproduced, to at least "
+            f"{values['fewest_equal_digits']} equal digits."
+        )
+    (first, last), (plain, worse), (tuned, better) = (
+        values[key] for key in ("orders", "witten_bell", "witten_bell_tuned")
+    )
+    near = values["perplexity_by_relative"]
+    row = laplace["model"].split(" (")[0]
+    return [
+        f"Of the 2 bits a nucleotide costs a model that knows nothing, the best model so far ({best['model']}) saves "
+        f"{2 - best['bits_per_base']:.3f}: its nucleotide perplexity is {best['nucleotide_perplexity']:.3f} "
+        f"({best['low']:.3f} to {best['high']:.3f}).",
+        reproduced,
+        f"They cannot be set beside the paper's neural perplexities: its {row} counts as "
+        f"{laplace['paper_perplexity']:.4f} because it must also predict where genes end and spreads its belief over "
+        f"seven symbols; like for like it stands at {laplace['nucleotide_perplexity']:.4f}.",
+        f"Long contexts help only if rare ones are not believed: from order {first} to {last}, Witten-Bell smoothing "
+        f"goes from {plain:.2f} to {worse:.2f}, and with its one weight tuned on validation genes from {tuned:.2f} to "
+        f"{better:.2f}.",
+        f"Much of that is memory: {values['share_with_relative']:.0%} of the test genes have a relative among the "
+        f"training genes, and the best model's perplexity is {near.get('with', math.nan):.2f} on those and "
+        f"{near.get('without', math.nan):.2f} on the others.",
+    ]
+
+
 def published(root: Path) -> dict[str, dict[str, Any]]:
     """Records of the published study by run name; ModelError if there are none."""
     files = sorted((root / RECORDS).glob("*.json"))
@@ -137,12 +203,20 @@ def published(root: Path) -> dict[str, dict[str, Any]]:
     return {path.stem: from_json(path.read_text()) for path in files}
 
 
-def publish_records(root: Path, results: Mapping[str, Result]) -> Path:
-    """Replace the published records by these."""
+def publish_records(root: Path, results: Mapping[str, Result], findings: Mapping[str, Any]) -> Path:
+    """Replace the published records, and the figures behind the answer, by these."""
     with whole_folder(root / RECORDS) as half:
         for name, result in results.items():
             (half / f"{name}.json").write_text(to_json(result.record))
+    write_whole(root / FINDINGS, to_json(dict(findings)))
     return root / RECORDS
+
+
+def readme_block(root: Path) -> str:
+    """What README.md says of the results, in Markdown: the answer and the headline table."""
+    values = from_json((root / FINDINGS).read_text())
+    answer = "\n".join(f"{number}. {text}" for number, text in enumerate(finding_sentences(values), 1))
+    return f"{answer}\n\n{readme_table(published(root))}"
 
 
 def readme_table(records: Mapping[str, Mapping[str, Any]]) -> str:
@@ -159,21 +233,12 @@ def readme_table(records: Mapping[str, Mapping[str, Any]]) -> str:
             f"| {row.model} | {row.learned_from:,} | {row.nucleotide_perplexity:.4f} ({row.low:.4f} to {row.high:.4f}) "
             f"| {row.bits_per_base:.4f} | {_figure(row.paper_perplexity)} | {_figure(row.paper)} |"
         )
-    lines += ["", f"Test split of {genes:,} genes; each row is the best order of its kind. {_reproduced(records)}"]
+    lines += ["", f"Test split of {genes:,} genes; each row is the best order of its kind. Lower is better."]
     return "\n".join(lines)
 
 
 def _figure(value: float | None) -> str:
     return "" if value is None or math.isnan(value) else f"{value:.12f}" if math.isfinite(value) else "infinite"
-
-
-def _reproduced(records: Mapping[str, Mapping[str, Any]]) -> str:
-    table = reproduction_table({name: Result(dict(record), Path()) for name, record in records.items()})
-    good = int((table["relative_difference"] <= TOLERANCE).sum())
-    return (
-        f"Of the paper's {len(table)} n-gram figures, {good} are reproduced to a relative {TOLERANCE:.0e}, "
-        f"at least {table['equal_digits'].min()} equal digits each."
-    )
 
 
 def refresh_readme(root: Path) -> bool:
@@ -182,7 +247,7 @@ def refresh_readme(root: Path) -> bool:
     before = readme.read_text()
     if not README_BLOCK.search(before):
         raise ModelError(f"{readme}: the lines <!-- headline: begin --> and <!-- headline: end --> are missing")
-    block = readme_table(published(root))
+    block = readme_block(root)
     after = README_BLOCK.sub(lambda found: f"{found[1]}{block}\n{found[2]}", before)
     if after != before:
         write_whole(readme, after)

@@ -10,7 +10,7 @@ import pytest
 from conftest import random_sequences
 
 from dnastudy import models
-from dnastudy.models import MODELS, ModelError, base, create
+from dnastudy.models import MODELS, ModelError, base, create, ngram
 from dnastudy.sequences import END, NUCLEOTIDES, encode
 
 TRAIN = random_sequences(150, seed=1, low=1)
@@ -216,6 +216,17 @@ def test_ngrams_against_the_oracle(case):
         rows = np.exp(model.log_distributions([sequence])[0])
         expected = [[oracle.p(sequence[:i], s) for s in [*"ACGT", "</s>"]] for i in range(len(sequence) + 1)]
         np.testing.assert_allclose(rows, expected, rtol=1e-11, atol=1e-15)
+
+
+def test_counting_and_scoring_in_parts_change_nothing(monkeypatch):
+    whole = create("ngram", {"order": 3}).fit(TRAIN)
+    monkeypatch.setattr("dnastudy.models.ngram.PART_EVENTS", 50)
+    parts = create("ngram", {"order": 3}).fit(TRAIN)
+    assert len(ngram._map_parts(len, encode(TRAIN), 0)) > 20
+    assert sum(ngram._map_parts(len, encode(TRAIN), 0)) == len(TRAIN)
+    np.testing.assert_array_equal(whole.counts, parts.counts)
+    for a, b in zip(whole.log_probs(TEST), parts.log_probs(TEST), strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 def test_novelty_is_tuned_on_validation_and_kept_when_genes_join(tmp_path):

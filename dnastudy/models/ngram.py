@@ -8,6 +8,9 @@ shape (states, 5), holds the whole model, and every smoothing is a function from
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from itertools import pairwise
 from typing import Any, Literal, Self
@@ -22,6 +25,8 @@ PAPER_VOCABULARY = 7
 """Symbols over which the paper's Laplace spreads its additions: A C G T, start, end and unknown."""
 
 
+PART_EVENTS = 400_000
+"""Events that are counted or looked up at a time."""
 NOVELTIES = [1.0, 2.0, 4.0, 8.0, 11.3, 16.0, 22.6, 32.0, 64.0, 128.0]
 """Novelty weights tried on the validation genes."""
 
@@ -119,10 +124,9 @@ class NGram(base.LanguageModel):
         encoded = encode(sequences)
         if not encoded.nucleotides:
             raise base.ModelError("ngram: no nucleotides to count")
-        events = _states(encoded, self.order)
-        events *= NUM_SYMBOLS
-        events += encoded.symbols
-        counts = np.bincount(events, minlength=self.counts.size).reshape(-1, NUM_SYMBOLS)
+        size = self.counts.size
+        parts = _map_parts(lambda part: np.bincount(self._events(part), minlength=size), encoded, 4 * size)
+        counts = sum(parts).reshape(-1, NUM_SYMBOLS)
         if not self.ends:
             counts[:, END] = 0
         return counts
@@ -196,11 +200,16 @@ class NGram(base.LanguageModel):
         return self._look_up(self._nucleotide_log_table, sequences, last=1)
 
     def _look_up(self, table: np.ndarray, sequences: base.Sequences, last: int = 0) -> list[np.ndarray]:
-        encoded = encode(sequences)
+        flat = table.ravel()
+        parts = _map_parts(lambda part: _by_sequence(flat[self._events(part)], part.starts, last), encode(sequences), 0)
+        return [row for part in parts for row in part]
+
+    def _events(self, encoded: EncodedSequences) -> np.ndarray:
+        """Index into the raveled table of each event of the stream, shape (nucleotides + sequences,), intp."""
         events = _states(encoded, self.order)
         events *= NUM_SYMBOLS
         events += encoded.symbols
-        return _by_sequence(table.ravel()[events], encoded.starts, last)
+        return events
 
     # sampling: the state is the pair (nucleotides so far, code of the context)
 
@@ -275,6 +284,26 @@ def _add_shifted(code: np.ndarray, window: np.ndarray, done: int) -> None:
     shift = done + 1
     if shift < len(code):
         code[shift:] += window[:-shift].astype(np.intp) << (2 * done)
+
+
+def _map_parts(function: Callable[[EncodedSequences], Any], encoded: EncodedSequences, least: int) -> list[Any]:
+    """Apply ``function`` to runs of whole sequences that fit the processor's caches, in threads; in their order.
+
+    ``least``: fewest events a part should have, where the function's own cost is independent of them.
+    """
+    size = max(PART_EVENTS, least)
+    cuts = np.searchsorted(encoded.starts, np.arange(0, encoded.starts[-1], size))
+    cuts = np.unique(np.append(cuts, len(encoded)))
+    parts = [
+        EncodedSequences(
+            encoded.symbols[encoded.starts[a] : encoded.starts[b]], encoded.starts[a : b + 1] - encoded.starts[a]
+        )
+        for a, b in pairwise(cuts)
+    ]
+    if len(parts) < 2:
+        return [function(part) for part in parts]
+    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+        return list(pool.map(function, parts))
 
 
 def _by_sequence(rows: np.ndarray, starts: np.ndarray, last: int = 0) -> list[np.ndarray]:
