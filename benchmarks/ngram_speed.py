@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import statistics
 import subprocess
 import sys
@@ -22,6 +21,7 @@ from dnastudy.datasets import load_dataset
 from dnastudy.experiments import load_profile
 from dnastudy.files import write_whole
 from dnastudy.records import peak_memory_mb, surroundings
+from dnastudy.study import write_readme_part
 
 ORDER = 8
 ROOT = Path(__file__).parents[1]
@@ -148,11 +148,7 @@ def main() -> None:
     print(json.dumps(record, indent=1))
     if given.write:
         write_whole(RECORD, json.dumps(record, indent=1) + "\n")
-        readme = ROOT / "README.md"
-        block = re.compile(r"(<!-- speed: begin[^\n]*-->\n).*?(<!-- speed: end -->)", re.DOTALL)
-        write_whole(
-            readme, block.sub(lambda found: f"{found[1]}{readme_lines(record)}\n{found[2]}", readme.read_text())
-        )
+        write_readme_part(ROOT, "speed", readme_lines(record))
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from papermill.engines import NBClientEngine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
 
 from dnastudy.chapters import ChapterError, kernel_environment
+from dnastudy.files import write_whole
 
 KERNEL = "python3"
 QUIET = ["--log-level=ERROR"]  # of the kernel itself; what a chapter prints is not touched
@@ -142,14 +143,7 @@ def refreshed(path: Path) -> NotebookNode:
 def write(notebook: NotebookNode, path: Path) -> Path:
     """Write a valid notebook, whole or not at all."""
     nbformat.validate(notebook)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        nbformat.write(notebook, temporary)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return path
+    return write_whole(path, nbformat.writes(notebook) + "\n")
 
 
 def _read(path: Path) -> NotebookNode:

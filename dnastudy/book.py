@@ -8,6 +8,8 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
+from dnastudy.files import replace_folder, write_whole
+
 _MATHJAX = ("sphinx-mathjax-offline", "sphinx-mathjax-offline/static/mathjax/tex-svg-full.js")
 
 
@@ -42,10 +44,10 @@ def prepare_static(root: Path | str) -> Path:
     import vl_convert
 
     vendor.mkdir(parents=True, exist_ok=True)
-    _write(vendor / "mathjax.js", mathjax.read_text(encoding="utf-8"))
+    write_whole(vendor / "mathjax.js", mathjax.read_text(encoding="utf-8"))
     # in a function: the bundle's top-level names would collide with those of other scripts
-    _write(vendor / "vega.js", f"(()=>{{{vl_convert.javascript_bundle(vl_version=VEGA_LITE)}\n}})();\n")
-    _write(versions_file, stamp)  # last: a folder without it is made again
+    write_whole(vendor / "vega.js", f"(()=>{{{vl_convert.javascript_bundle(vl_version=VEGA_LITE)}\n}})();\n")
+    write_whole(versions_file, stamp)  # last: a folder without it is made again
     return vendor
 
 
@@ -93,7 +95,7 @@ def build(source: Path | str, output: Path | str | None = None, quiet: bool = Tr
         raise BookError("the book has warnings:\n" + "\n".join(shown) + f"\n(see {log})")
     pages = source / "_build" / "html"
     if output is not None and Path(output).resolve() != pages:
-        pages = _replace_folder(pages, Path(output).resolve())
+        pages = replace_folder(pages, Path(output).resolve())
     return pages / "index.html"
 
 
@@ -126,7 +128,7 @@ def assemble(root: Path | str, target: Path | str, chapters: Path | str) -> Path
             shutil.copy2(path, fresh)
         for path in notebooks:
             shutil.copy2(path, fresh / "book" / "chapters")
-        return _replace_folder(fresh, target)
+        return replace_folder(fresh, target)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
 
@@ -159,20 +161,3 @@ def network_references(html_dir: Path | str) -> list[tuple[str, str]]:
             page = path.relative_to(html_dir).as_posix()
             found |= {(page, address) for pattern in expressions for address in re.findall(pattern, text)}
     return sorted(found)
-
-
-def _write(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
-
-
-def _replace_folder(new: Path, target: Path) -> Path:
-    """Move a complete folder to its place, over an older one."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    old = target.with_name(f".{target.name}.old.{os.getpid()}")
-    if target.exists():
-        target.replace(old)
-    shutil.move(new, target)
-    shutil.rmtree(old, ignore_errors=True)
-    return target

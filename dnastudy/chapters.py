@@ -43,12 +43,14 @@ class Chapter:
 def find_root(start: Path | str | None = None) -> Path:
     """Return the project's root: the nearest folder upward with ``_config.yml`` and ``notebooks/``.
 
+    Without a ``start`` the environment variable DNASTUDY_ROOT, where it is set, names the root.
+
     Raises
     ------
     ChapterError
         If there is none.
     """
-    start = Path(start or Path.cwd()).resolve()
+    start = Path(start or os.environ.get("DNASTUDY_ROOT") or Path.cwd()).resolve()
     for folder in (start, *start.parents):
         if (folder / "_config.yml").is_file() and (folder / "notebooks").is_dir():
             return folder

@@ -14,7 +14,7 @@ from typer.core import TyperCommand
 
 from dnastudy import __version__
 from dnastudy.formats import DataError
-from dnastudy.models.base import ModelError
+from dnastudy.models.base import ModelError, check_folder
 from dnastudy.terminal import emit, messages, progress, say
 
 app = typer.Typer(
@@ -107,7 +107,8 @@ def parse_pairs(option: str, pairs: list[str] | None) -> dict[str, Any]:
         try:
             found[key] = yaml.safe_load(value)
         except yaml.YAMLError as error:
-            raise ModelError(f"{option} {pair}: the value is not YAML ({error})") from None
+            reason = getattr(error, "problem", None) or error
+            raise ModelError(f"{option} {pair}: the value is not YAML ({reason})") from None
     return found
 
 
@@ -199,8 +200,7 @@ def train(
 
         dnastudy train ngram --train train.csv --set order=8 --out models/ngram8
     """
-    if out.exists() and not out.is_dir():
-        raise ModelError(f"{out}: exists and is no folder; name another one")
+    check_folder(out)
     policies = {"invalid": invalid, "empty": empty, "duplicates": duplicates}
     fitted, learned, seconds = _fit(model, train, validation, join_validation, set, policies)
     fitted.save(out)
@@ -211,7 +211,7 @@ def train(
 @app.command()
 def score(
     file: Annotated[Path, typer.Argument(help="Sequences to score: CSV, FASTA, gzip of both, or NCBI gene package.")],
-    model: Annotated[str, typer.Option(help="Folder of a trained model, or the name of one in the package.")] = "ngram",
+    model: Annotated[str, typer.Option(help="Folder of a trained model, or the name of one in the package.")],
     per_base: Annotated[bool, typer.Option(help="Also the log-probability of every single nucleotide.")] = False,
     invalid: Invalid = "error",
     empty: Empty = "error",
@@ -223,7 +223,7 @@ def score(
 
         dnastudy score my.fa --model models/ngram8
 
-        dnastudy score my.fa --per-base --json
+        dnastudy score my.fa --model models/ngram8 --per-base --json
     """
     from dnastudy import evaluation, models
     from dnastudy.records import finite

@@ -121,7 +121,12 @@ def book(
     output: Annotated[Path | None, typer.Option(help="Folder for the pages; default: _build/html.")] = None,
     quiet: Annotated[bool, typer.Option(help="Keep the builder's messages to its log file.")] = True,
 ) -> None:
-    """Build the published book from the committed chapters; nothing is computed."""
+    """Build the published book from the committed chapters; nothing is computed.
+
+    For example:
+
+        dnastudy book
+    """
     from dnastudy.book import build
     from dnastudy.chapters import find_root
 
@@ -133,7 +138,7 @@ def publish(
     profile: ProfileName = "cpu",
     data: Data = "",
     cores: Cores = 2,
-    allow_dirty: Annotated[bool, typer.Option(help="Publish although tracked files differ from the commit.")] = False,
+    allow_dirty: Annotated[bool, typer.Option(help="Publish although the code differs from the commit.")] = False,
 ) -> None:
     """Refresh what is published: run records, executed chapters, the README's table.
 
@@ -145,11 +150,11 @@ def publish(
     from dnastudy.experiments import Store
     from dnastudy.models.base import ModelError
     from dnastudy.records import git_commit
-    from dnastudy.study import compute, finding_values, publish_records, refresh_readme
+    from dnastudy.study import compute, finding_values, publish_records, readme_block, write_readme_part
 
     root = find_root()
     if git_commit().endswith("-dirty") and not allow_dirty:
-        raise ModelError("tracked files differ from the last commit, which the pages would name: commit first")
+        raise ModelError("the code differs from the last commit, which the pages would name: commit first")
     settings = _profile(profile, data)
     if not settings.dataset().real:
         raise ModelError("the published study is of real genes; name a folder with --data or DNASTUDY_DATA")
@@ -163,7 +168,7 @@ def publish(
     for name in find_chapters(root):
         say(f"chapter {name}")
         run_chapter(name, root / "book" / "chapters" / f"{name}.ipynb", {"profile": profile})
-    refresh_readme(root)
+    write_readme_part(root, "headline", readme_block(root))
     say("published: results/runs, book/chapters, README.md; `make book` builds the pages")
 
 

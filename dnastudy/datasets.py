@@ -102,13 +102,9 @@ def load_dataset(data: str, *, genes: int = 4000, seed: int = 1) -> Dataset:
 
 def _files(path: Path) -> list[Path]:
     folder = path / "genes" if (path / "genes").is_dir() else path
-    return (
-        sorted([*folder.glob("*.csv"), *folder.glob("*.csv.gz")])
-        if folder.is_dir()
-        else [path]
-        if path.is_file()
-        else []
-    )
+    if folder.is_dir():
+        return sorted([*folder.glob("*.csv"), *folder.glob("*.csv.gz")])  # not what a broken download left: .csv.part
+    return [path] if path.is_file() else []
 
 
 @lru_cache(maxsize=4)

@@ -8,6 +8,7 @@ never computed twice: its folder in the store appears whole, by one rename, or n
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 import os
 import sys
@@ -121,7 +122,7 @@ def _identity(run: Run, dataset: Dataset) -> tuple[dict[str, Any], dict[str, Any
     # a model from outside the package is code as well (none can be seen of one typed into a notebook)
     outside = getattr(sys.modules[cls.__module__], "__file__", None)
     file = f"{rest.replace('.', '/')}.py" if package == "dnastudy" else outside
-    sources = ["sequences.py", "models/base.py", *([file] if file else [])]
+    sources = ["sequences.py", "models/base.py", *cls.further_code, *([file] if file else [])]
     fit = {
         "model": run.model,
         "settings": cls.Settings.parse(run.settings, run.model).model_dump(mode="json"),
@@ -130,8 +131,14 @@ def _identity(run: Run, dataset: Dataset) -> tuple[dict[str, Any], dict[str, Any
         "validation": dataset.hashes["validation"],
         "code": code_hash(*sources),
     }
-    return fit, {"fit": _id(fit), "test": dataset.hashes[run.test], "replicates": run.replicates,
-                 "code": code_hash("evaluation.py")}  # fmt: skip
+    record = "".join(map(inspect.getsource, (Store._score, _groups, length_labels)))
+    return fit, {
+        "fit": _id(fit),
+        "test": dataset.hashes[run.test],
+        "types": _id({"types": list(dataset.splits[run.test]["type"])}),
+        "replicates": run.replicates,
+        "code": [code_hash("evaluation.py"), hashlib.sha256(record.encode()).hexdigest()],
+    }
 
 
 def run_id(run: Run, dataset: Dataset) -> str:
@@ -156,7 +163,7 @@ class Result:
 
     def scores(self) -> pd.DataFrame:
         """Score table, one row a test gene (see `evaluation.score`)."""
-        return pd.read_csv(self.folder / "scores.csv", dtype={"id": str}, float_precision="round_trip")
+        return pd.read_csv(self.folder / "scores.csv", dtype={"id": str})
 
     def model(self) -> LanguageModel:
         """The fitted model."""
@@ -195,7 +202,7 @@ class Store:
                 with whole_folder(folder) as half:
                     table.to_csv(half / "relatives.csv", index=False)
         text = {"id": str, "nearest": str, "strand": str}
-        return pd.read_csv(folder / "relatives.csv", dtype=text, keep_default_na=False, float_precision="round_trip")
+        return pd.read_csv(folder / "relatives.csv", dtype=text, keep_default_na=False)
 
     def _lock(self, name: str) -> FileLock:
         (self.root / "locks").mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Charts and tables of the chapters: one theme, one look per model family, outputs that can be compared.
+"""Charts of the chapters: one theme, one look per model family, outputs that can be compared.
 
 `setup` installs one of two chart renderers, chosen by the environment variable ``DNASTUDY_CHARTS``:
 
@@ -6,7 +6,7 @@
   the same chart prints the same line.
 - ``book``: a static picture and the chart's description as JSON, which ``book/static/charts.js`` makes interactive.
 
-Nothing here computes a result: tables and charts get finished numbers.
+Nothing here computes a result: charts get finished numbers.
 """
 
 import base64
@@ -16,12 +16,9 @@ import json
 import math
 import os
 import re
-from collections.abc import Mapping
 from typing import Any
 
 import altair as alt
-import numpy as np
-import pandas as pd
 
 #: Colour, point shape and line dash of each model family; colours differ for colour-blind eyes on white and on dark.
 FAMILY_COLORS = {
@@ -268,88 +265,3 @@ def _picture(spec: dict[str, Any], name: str, rows: int) -> str:
         svg = re.sub(r"\b(?:clip|gradient_?)\d+\b", lambda m: seen.setdefault(m[0], f"{name}-{len(seen)}"), svg)
         data, kind = svg.encode(), "svg+xml"
     return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
-
-
-def markdown(text: str) -> Any:
-    """Return text to be shown as Markdown: the way numbers get into a chapter's sentences."""
-    from IPython.display import Markdown
-
-    return Markdown(text)
-
-
-class Table:
-    """A table that shows as plain HTML in the book and as text elsewhere; equal frames give equal output."""
-
-    def __init__(self, text: pd.DataFrame, numeric: list[bool], caption: str):
-        self.text, self.numeric, self.caption = text, numeric, caption
-
-    def __repr__(self) -> str:
-        body = self.text.to_string(index=False)
-        return f"{self.caption}\n{body}" if self.caption else body
-
-    def _repr_html_(self) -> str:
-        widest = [self.text[name].str.len().max() for name in self.text]
-        sides = [
-            "number" if numeric else "prose" if width > 32 else "words"
-            for numeric, width in zip(self.numeric, widest, strict=True)
-        ]
-        head = _row("th", self.text.columns, sides, ' scope="col"')
-        body = "\n".join(_row("td", row, sides) for row in self.text.itertuples(index=False))
-        caption = html.escape(self.caption)
-        title = f"<figcaption>{caption}</figcaption>\n" if caption else ""
-        return (
-            f'<figure class="study-table">\n{title}<div role="region" tabindex="0" aria-label="{caption or "Table"}">\n'
-            f"<table>\n<thead>\n{head}\n</thead>\n<tbody>\n{body}\n</tbody>\n</table>\n</div>\n</figure>"
-        )
-
-
-def table(frame: pd.DataFrame, caption: str = "", formats: Mapping[str, str] | None = None, digits: int = 3) -> Table:
-    """Return a tidy table for display.
-
-    Parameters
-    ----------
-    frame
-        One row a line; an index is shown as leading columns if it is named.
-    caption
-        A sentence above the table.
-    formats
-        Column → format of its numbers, such as ``{"share": ".1%"}``.
-    digits
-        Decimals of the floats in all other columns. Whole numbers get thousands separators, missing values a dash.
-
-    Raises
-    ------
-    ValueError
-        If ``formats`` names a column that the frame does not have.
-    """
-    if any(frame.index.names):
-        frame = frame.reset_index()
-    formats = dict(formats or {})
-    if unknown := set(formats) - set(frame.columns):
-        raise ValueError(f"formats for unknown columns {sorted(unknown)}; the columns are {list(frame.columns)}")
-
-    whole = set()  # counts that became floats because some are missing
-    for name in frame.select_dtypes("float"):
-        known = frame[name].dropna()
-        if len(known) < len(frame) and (known % 1 == 0).all():
-            whole.add(name)
-
-    def shown(value: Any, column: str) -> str:
-        if value is None or (np.isscalar(value) and pd.isna(value)):
-            return "–"
-        if isinstance(value, bool | np.bool_):
-            return "yes" if value else "no"
-        if isinstance(value, int | np.integer):
-            return format(int(value), formats.get(column, ","))
-        if isinstance(value, float | np.floating):
-            return format(float(value), formats.get(column, ",.0f" if column in whole else f",.{digits}f"))
-        return str(value)
-
-    columns = {str(name): [shown(value, name) for value in frame[name]] for name in frame.columns}
-    numeric = [pd.api.types.is_numeric_dtype(kind) and not pd.api.types.is_bool_dtype(kind) for kind in frame.dtypes]
-    return Table(pd.DataFrame(columns), numeric, caption)
-
-
-def _row(tag: str, cells: Any, sides: list[str], extra: str = "") -> str:
-    shown = zip((html.escape(str(cell)) for cell in cells), sides, strict=True)
-    return "<tr>" + "".join(f'<{tag} class="{side}"{extra}>{cell}</{tag}>' for cell, side in shown) + "</tr>"

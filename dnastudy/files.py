@@ -22,23 +22,32 @@ def write_whole(path: str | os.PathLike, data: str | bytes) -> Path:
     return path
 
 
+def replace_folder(new: Path, target: Path) -> Path:
+    """Move a complete folder to its place, over an older one, which stays if that fails."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    old = target.with_name(f".{target.name}.{os.getpid()}.old")
+    if target.exists():
+        target.replace(old)
+    try:
+        shutil.move(new, target)
+    except BaseException:
+        shutil.rmtree(target, ignore_errors=True)
+        if old.exists():
+            old.replace(target)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+    return target
+
+
 @contextmanager
 def whole_folder(folder: str | os.PathLike) -> Iterator[Path]:
     """Give an empty folder to fill; when the block ends well it takes the name, and the place of what had it."""
     folder = Path(folder)
-    half, old = (folder.with_name(f".{folder.name}.{os.getpid()}.{end}") for end in ("part", "old"))
+    half = folder.with_name(f".{folder.name}.{os.getpid()}.part")
     shutil.rmtree(half, ignore_errors=True)
     half.mkdir(parents=True)
     try:
         yield half
-        if folder.exists():
-            folder.replace(old)
-        try:
-            half.replace(folder)
-        except BaseException:
-            if old.exists():
-                old.replace(folder)
-            raise
+        replace_folder(half, folder)
     finally:
         shutil.rmtree(half, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)

@@ -19,6 +19,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from dnastudy.download import FetchError, download
+from dnastudy.files import write_whole
 
 
 @dataclass(frozen=True)
@@ -86,15 +87,8 @@ def _begin(note: Path, request: dict, day: str) -> str:
         if {key: before.get(key) for key in request} != request:
             raise FetchError(f"{note.parent} belongs to another request, {before}; remove it or choose another folder")
         return before["date"]
-    _write(note, request | {"date": day})
+    write_whole(note, json.dumps(request | {"date": day}))
     return day
-
-
-def _write(path: Path, content: dict) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    half = path.with_name(path.name + ".part")
-    half.write_text(json.dumps(content), encoding="utf-8")
-    half.replace(path)
 
 
 class _Api:
@@ -127,7 +121,7 @@ def _list_genes(fetch: _Api, folder: Path, request: dict, progress) -> dict:
             raw.unlink(missing_ok=True)
             query = f"gene/taxon/{request['taxon']}/dataset_report?page_size={request['batch']}"
             fetch(query + (f"&page_token={quote(token, safe='')}" if token else ""), raw, check=_broken_page)
-            _write(kept, _reduce(json.loads(raw.read_bytes()), request["max_length"]))
+            write_whole(kept, json.dumps(_reduce(json.loads(raw.read_bytes()), request["max_length"])))
             raw.unlink()
         page = json.loads(kept.read_text(encoding="utf-8"))
         total["ids"].update(page["ids"])

@@ -12,8 +12,8 @@ import pandas as pd
 from dnastudy.chapters import open_chapter
 from dnastudy.datasets import SIMULATED, Dataset
 from dnastudy.experiments import Profile, Result, Run, Store, load_profile
-from dnastudy.figures import markdown, table
 from dnastudy.records import git_commit, surroundings
+from dnastudy.tables import markdown, table
 
 
 @dataclass
@@ -47,7 +47,7 @@ class Page:
         """The papermill command that makes this page again."""
         given = {key: value for key, value in self.parameters.model_dump().items() if value not in ("", [])}
         words = " ".join(f"-p {key} {value}" for key, value in given.items())
-        return f"papermill notebooks/{self.name}.ipynb _build/{self.name}.ipynb {words}"
+        return f"papermill notebooks/{self.name}.ipynb my_{self.name}.ipynb {words}"
 
     def rerun(self) -> Any:
         """The end of the page: command, genes and their hashes, commit, device, minutes."""

@@ -103,13 +103,19 @@ def surroundings() -> dict[str, Any]:
 
 
 def git_commit() -> str:
-    """Commit of the code, "-dirty" added where tracked files differ; "unknown" outside a checkout."""
-    command = ["git", "-C", str(PACKAGE), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    """Commit of the code, twelve digits, "-dirty" added where package or notebooks differ; "unknown" outside git."""
+    root = PACKAGE.parent
+
+    def git(*words: str) -> str:
+        done = subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, timeout=20)
+        return done.stdout.strip() if done.returncode == 0 else ""
+
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=20)
+        commit = git("rev-parse", "--short=12", "HEAD")
+        changed = commit and git("status", "--porcelain", "--untracked-files=no", "--", "dnastudy", "notebooks")
     except (OSError, subprocess.TimeoutExpired):
         return "unknown"
-    return done.stdout.strip() if done.returncode == 0 else "unknown"
+    return f"{commit}{'-dirty' if changed else ''}" if commit else "unknown"
 
 
 def _processor() -> str:

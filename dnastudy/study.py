@@ -22,7 +22,6 @@ TOLERANCE = 1e-9
 """Largest relative difference that counts as the paper's figure reproduced."""
 RECORDS = Path("results") / "runs"
 FINDINGS = Path("results") / "findings.json"
-README_BLOCK = re.compile(r"(<!-- headline: begin[^\n]*-->\n).*?(<!-- headline: end -->)", re.DOTALL)
 
 
 def compute(profile: Profile, log: Callable[[str], None] | None = None) -> dict[str, Result]:
@@ -241,14 +240,16 @@ def _figure(value: float | None) -> str:
     return "" if value is None or math.isnan(value) else f"{value:.12f}" if math.isfinite(value) else "infinite"
 
 
-def refresh_readme(root: Path) -> bool:
-    """Write the headline table into README.md; returns whether it changed."""
-    readme = root / "README.md"
-    before = readme.read_text()
-    if not README_BLOCK.search(before):
-        raise ModelError(f"{readme}: the lines <!-- headline: begin --> and <!-- headline: end --> are missing")
-    block = readme_block(root)
-    after = README_BLOCK.sub(lambda found: f"{found[1]}{block}\n{found[2]}", before)
-    if after != before:
-        write_whole(readme, after)
-    return after != before
+def readme_part(readme: str, name: str) -> re.Match:
+    """Where the generated part ``name`` stands in the README's text; ModelError if its marks are missing."""
+    found = re.search(rf"(<!-- {name}: begin[^\n]*-->\n)(.*?)(<!-- {name}: end -->)", readme, re.DOTALL)
+    if found is None:
+        raise ModelError(f"README.md: the lines <!-- {name}: begin --> and <!-- {name}: end --> are missing")
+    return found
+
+
+def write_readme_part(root: Path, name: str, block: str) -> None:
+    """Put generated text between the marks of the part ``name`` of README.md."""
+    readme = (root / "README.md").read_text()
+    found = readme_part(readme, name)
+    write_whole(root / "README.md", f"{readme[: found.start(2)]}{block}\n{readme[found.end(2) :]}")

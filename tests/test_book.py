@@ -46,7 +46,7 @@ SWEEP = """import altair as alt
 import numpy as np
 import pandas as pd
 
-from dnastudy import figures
+from dnastudy import figures, tables
 
 orders = np.arange(1, 9)
 losses = {"n-gram": 2 - 0.02 * orders, "expert": 1.97 - 0.015 * orders, "LSTM": 1.9 - 0.024 * orders,
@@ -72,11 +72,11 @@ alt.layer(
     side.mark_point(size=110).encode(x="bits", **figures.family_scale("family", families=models.family.tolist())),
 ).properties(description="Points with intervals: all models together are best, at 1.82 bits per base.")"""
 
-TABLE = """figures.table(models.assign(parameters=[4096, 120000, 3200000, 2100000, None], gain=lambda m: 2 - m.bits),
+TABLE = """tables.table(models.assign(parameters=[4096, 120000, 3200000, 2100000, None], gain=lambda m: 2 - m.bits),
               caption="Every model on the held-out genes; lower is better.", formats={"gain": "+.3f"})"""
 
 SAY = """best = models.bits.min()
-figures.markdown(f"The best model needs **{best:.2f}** bits per base; $2^{{b}}$ is its perplexity.")"""
+tables.markdown(f"The best model needs **{best:.2f}** bits per base; $2^{{b}}$ is its perplexity.")"""
 
 
 @pytest.fixture(scope="module")

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 import pytest
 import typer
+from helpers import ROOT, gene_frame, random_sequences
 
-from conftest import ROOT, gene_frame, random_sequences
 from dnastudy import __version__, cli
 from dnastudy.genes import read_genes, write_genes
 from dnastudy.models import MODELS
@@ -46,15 +47,19 @@ def dnastudy(monkeypatch, capsys, tmp_path):
     monkeypatch.setenv("DNASTUDY_STORE", str(tmp_path / "store"))
     monkeypatch.delenv("DNASTUDY_DATA", raising=False)
     monkeypatch.setenv("COLUMNS", "200")
+    # the main program adds its groups and commands at each call
+    before = list(cli.app.registered_groups), list(cli.app.registered_commands)
 
     def call(*words) -> Done:
+        cli.app.registered_groups, cli.app.registered_commands = map(list, before)
         monkeypatch.setattr(sys, "argv", ["dnastudy", *map(str, words)])
         capsys.readouterr()
         with pytest.raises(SystemExit) as caught:
             cli.main()
         return Done(int(caught.value.code or 0), *capsys.readouterr())
 
-    return call
+    yield call
+    cli.app.registered_groups, cli.app.registered_commands = before
 
 
 @pytest.fixture
@@ -622,7 +627,7 @@ WRONG = [
 
 @pytest.mark.parametrize(("options", "words"), WRONG, ids=[" ".join(case[0]) for case in WRONG])
 def test_bad_chapter_parameters_are_refused_before_a_kernel_starts(refused_lines, no_kernel, tmp_path, options, words):
-    message = refused_lines("run", "ngrams", *options, "--output", tmp_path / "out.ipynb")
+    message = refused_lines("run", "ngrams", "--output", tmp_path / "out.ipynb", *options)
     for word in words:
         assert word in message
     assert not (tmp_path / "out.ipynb").exists()
@@ -688,6 +693,23 @@ def test_reproducing_needs_the_papers_genes(refused, dnastudy, tmp_path):
         assert "dnastudy data fetch" in message
     assert "no genes named: set DNASTUDY_DATA" in refused("reproduce", "ngrams")
     assert not (tmp_path / "store").exists(), "nothing was computed"
+
+
+def test_a_figure_that_is_not_reproduced_is_a_failure(dnastudy, monkeypatch):
+    from dnastudy import study
+
+    row = {"paper": 3.9, "equal_digits": 16, "nucleotide_perplexity": 3.8, "low": 3.7, "high": 3.9}
+    rows = [{"model": "mle-1", "ours": 3.9, "relative_difference": 0.0, **row}]
+    rows += [{"model": "mle-2", "ours": 3.9 * (1 + 2e-9), "relative_difference": 2e-9, **row}]
+    for count, status in ((1, 0), (2, 1)):
+        table = pd.DataFrame(rows[:count])
+        monkeypatch.setattr(study, "reproduce_ngrams", lambda *_, table=table: table)
+        done = dnastudy("reproduce", "ngrams", "--data", "simulated")
+        assert done.code == status
+        assert done.out.splitlines()[-1].startswith("NOT all" if status else "all within")
+        done = dnastudy("reproduce", "ngrams", "--data", "simulated", "--json")
+        assert done.code == status
+        assert json.loads(done.out)["reproduced"] is not bool(status)
 
 
 @pytest.mark.realdata

@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import gene_frame, random_sequences
+from helpers import gene_frame, random_sequences
 
 from dnastudy.describe import conditional_entropy, describe_genes, describe_part, describe_relatives, kmer_counts
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import gene_frame, random_sequences
+from helpers import gene_frame, random_sequences
 
 from dnastudy import evaluation
 from dnastudy.models import create

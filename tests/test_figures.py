@@ -6,7 +6,7 @@ import pytest
 
 pytest.importorskip("altair")
 
-from dnastudy import figures
+from dnastudy import figures, tables
 
 
 def line(y, **properties):
@@ -85,16 +85,16 @@ def test_table_is_plain_and_safe():
     frame = pd.DataFrame(
         {"model": ["<b>6-gram</b>", None], "parameters": [4096, 12], "bits": [1.95678, np.nan], "ok": [True, False]}
     )
-    shown = figures.table(frame, caption="Models & sizes", formats={"bits": ".2f"})
+    shown = tables.table(frame, caption="Models & sizes", formats={"bits": ".2f"})
     assert repr(shown).splitlines()[0] == "Models & sizes"
     assert repr(shown).splitlines()[2].split() == ["<b>6-gram</b>", "4,096", "1.96", "yes"]
     page = shown._repr_html_()
     assert "&lt;b&gt;6-gram" in page
     assert "<figcaption>Models &amp; sizes</figcaption>" in page
     assert '<td class="number">4,096</td>' in page
-    assert page == figures.table(frame, caption="Models & sizes", formats={"bits": ".2f"})._repr_html_()
+    assert page == tables.table(frame, caption="Models & sizes", formats={"bits": ".2f"})._repr_html_()
     with pytest.raises(ValueError, match="unknown columns"):
-        figures.table(frame, formats={"bit": ".2f"})
+        tables.table(frame, formats={"bit": ".2f"})
 
 
 def test_live_data_cannot_end_its_script():

@@ -7,7 +7,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from conftest import random_sequences
+from helpers import random_sequences
 
 from dnastudy import models
 from dnastudy.models import MODELS, ModelError, base, create, ngram

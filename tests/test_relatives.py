@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from conftest import gene_frame
+from helpers import gene_frame
 
 from dnastudy import relatives
 from dnastudy.genes import read_genes

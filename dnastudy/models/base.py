@@ -71,11 +71,14 @@ class LanguageModel(ABC):
         Under which it is registered.
     family : str
         Model family in charts: "n-gram", "expert", "LSTM", "Transformer", "ensemble" or "reference".
+    further_code : tuple of str
+        Files of the package, beside the model's own and this one, that change what is learned: part of a run's id.
     """
 
     name: ClassVar[str]
     family: ClassVar[str]
     Settings: ClassVar[type[Settings]] = Settings
+    further_code: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, settings: dict[str, Any] | Settings | None = None):
         if isinstance(settings, BaseModel):
@@ -221,9 +224,7 @@ class LanguageModel(ABC):
 
     def save(self, folder: str | os.PathLike) -> Path:
         """Write the model to ``folder``, whole or not at all; a model that stood there is replaced."""
-        folder = Path(folder)
-        if folder.exists() and not (folder / "model.json").exists() and any(folder.iterdir()):
-            raise ModelError(f"{folder}: exists and is no model folder; name another one")
+        folder = check_folder(folder)
         header = {"format": FORMAT, "model": self.name, "settings": self.settings.model_dump(mode="json")}
         with whole_folder(folder) as half:
             np.savez_compressed(half / "arrays.npz", **self._arrays())
@@ -246,6 +247,16 @@ class LanguageModel(ABC):
                 f"{folder}/arrays.npz: damaged or not a saved {cls.name} ({error}); train again"
             ) from error
         return model
+
+
+def check_folder(folder: str | os.PathLike) -> Path:
+    """Return the path if a model can be saved there: nothing, an empty folder, or an older model; else ModelError."""
+    folder = Path(folder)
+    if folder.exists() and not folder.is_dir():
+        raise ModelError(f"{folder}: exists and is no folder; name another one")
+    if folder.exists() and not (folder / "model.json").exists() and any(folder.iterdir()):
+        raise ModelError(f"{folder}: exists and is no model folder; name another one")
+    return folder
 
 
 def read_header(folder: Path) -> dict[str, Any]:

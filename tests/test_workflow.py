@@ -1,0 +1,181 @@
+"""The workflow: complete, resumable after kill -9, parallel, ready for a cluster; and the books it builds."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+import pytest
+from browser import check_book
+
+from dnastudy.chapters import find_chapters
+from dnastudy.experiments import all_runs, load_profile
+
+ROOT = Path(__file__).parents[1]
+DNASTUDY = Path(sys.executable).parent / "dnastudy"
+
+
+def _environment() -> dict[str, str]:
+    """Without anything that would lead out of the copy."""
+    return {key: value for key, value in os.environ.items() if not key.startswith("DNASTUDY_")}
+
+
+def _copy(folder: Path) -> Path:
+    """A checkout without what was built or published in this one."""
+    for name in ("_config.yml", "_toc.yml", "pyproject.toml"):
+        shutil.copy(ROOT / name, folder)
+    ignored = shutil.ignore_patterns("__pycache__", "vendor")
+    for name in ("notebooks", "dnastudy", "workflow", "book", "results"):
+        shutil.copytree(ROOT / name, folder / name, ignore=ignored)
+    return folder
+
+
+def _study(folder: Path, *words: str, **more) -> subprocess.CompletedProcess:
+    command = [DNASTUDY, "study", "--profile", "quick", *words]
+    return subprocess.run(
+        command,
+        cwd=folder,
+        env=_environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=600,
+        **more,
+    )
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory):
+    """A study that was killed with all its jobs in the middle of its runs, and then called again."""
+    folder = _copy(tmp_path_factory.mktemp("study"))
+    store = folder / "_build" / "store" / "runs"
+    process = subprocess.Popen(
+        [DNASTUDY, "study", "--profile", "quick"], cwd=folder, env=_environment(), start_new_session=True,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    deadline = time.monotonic() + 120
+    while len(list(store.glob("*/record.json"))) < 5:
+        assert process.poll() is None, "the study ended before it could be killed"
+        assert time.monotonic() < deadline, "no runs after two minutes"
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    before = {path.parent.name: path.stat().st_mtime_ns for path in store.glob("*/record.json")}
+    assert not (folder / "_build" / "quick" / "book" / "index.html").exists()
+    again = _study(folder, "--cores", "2")
+    return folder, before, again
+
+
+def test_a_killed_study_goes_on(killed):
+    folder, before, again = killed
+    assert again.returncode == 0, again.stdout[-3000:]
+    assert len(before) >= 5
+    store = folder / "_build" / "store" / "runs"
+    after = {path.parent.name: path.stat().st_mtime_ns for path in store.glob("*/record.json")}
+    assert before.items() <= after.items(), "finished runs were computed again"
+    runs = all_runs(load_profile("quick"))
+    written = {path.stem for path in (folder / "_build" / "quick" / "runs").glob("*.json")}
+    assert written == {run.name for run in runs}
+    assert len(after) >= len(runs)
+
+
+def test_it_says_where_the_book_lies_and_shows_progress(killed):
+    folder, _, again = killed
+    page = folder / "_build" / "quick" / "book" / "index.html"
+    assert page.exists()
+    assert again.stdout.strip().endswith(str(page))
+    assert "(100%) done" in again.stdout
+    assert "Job" in again.stdout and "run " in again.stdout
+
+
+def test_runs_go_in_parallel(killed):
+    assert "Execute 2 jobs..." in killed[2].stdout
+
+
+def test_nothing_is_done_twice(killed):
+    folder, *_ = killed
+    third = _study(folder, "--dry-run")
+    assert third.returncode == 0
+    assert "Nothing to be done" in third.stdout
+
+
+def test_changed_code_is_seen(killed):
+    folder, *_ = killed
+    source = folder / "dnastudy" / "evaluation.py"
+    text = source.read_text()
+    try:
+        source.write_text(text + "\nCHANGED = True\n")
+        found = _study(folder, "--dry-run").stdout
+    finally:
+        source.write_text(text)
+    assert re.search(r"^run +\d+", found, re.MULTILINE), found[-2000:]
+
+
+def test_the_published_chapters_are_left_alone(killed):
+    folder, *_ = killed
+    for path in (ROOT / "book" / "chapters").glob("*.ipynb"):
+        assert (folder / "book" / "chapters" / path.name).read_bytes() == path.read_bytes()
+    executed = folder / "_build" / "quick" / "chapters"
+    assert {path.stem for path in executed.glob("*.ipynb")} == set(find_chapters(ROOT))
+    for path in executed.glob("*.ipynb"):
+        assert "simulated genes" in path.read_text()
+
+
+def test_a_failing_job_is_named(tmp_path):
+    folder = _copy(tmp_path)
+    path = folder / "notebooks" / "rerun.ipynb"
+    notebook = nbformat.read(path, 4)
+    notebook.cells.append(nbformat.v4.new_code_cell("raise ValueError('broken on purpose')"))
+    nbformat.write(notebook, path)
+    done = _study(folder, "--cores", "2")
+    assert done.returncode != 0
+    assert "chapter" in done.stdout and "rerun" in done.stdout
+    assert "broken on purpose" in (folder / "_build" / "quick" / "logs" / "chapter-rerun.log").read_text()
+    assert not (folder / "_build" / "quick" / "chapters" / "rerun.ipynb").exists()
+
+
+@pytest.mark.parametrize("cluster", ["slurm", "kubernetes"])
+def test_clusters_dry_run(cluster, tmp_path):
+    folder = _copy(tmp_path)
+    done = _study(folder, "--executor-profile", f"workflow/profiles/{cluster}", "--dry-run")
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert "This was a dry-run" in done.stdout
+    assert re.search(rf"^run +{len(all_runs(load_profile('quick')))}$", done.stdout, re.MULTILINE)
+
+
+@pytest.mark.browser
+def test_the_quick_book_in_a_browser(killed):
+    reports = check_book(killed[0] / "_build" / "quick" / "book", screenshots=ROOT / "_build" / "screenshots" / "quick")
+    _charts(reports)
+
+
+@pytest.mark.browser
+def test_the_published_book_in_a_browser(tmp_path):
+    """`make book` computes nothing and opens without a network, every chart drawn."""
+    folder = _copy(tmp_path)
+    done = subprocess.run(
+        [DNASTUDY, "book"], cwd=folder, env=_environment(), capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert not (folder / "_build" / "store").exists()
+    _charts(check_book(folder / "_build" / "html", screenshots=ROOT / "_build" / "screenshots" / "published"))
+
+
+def _charts(reports) -> None:
+    expected = {}
+    for name, path in find_chapters(ROOT).items():
+        cells = json.dumps(
+            [cell.get("outputs", []) for cell in nbformat.read(path, 4).cells if cell.cell_type == "code"]
+        )
+        expected[f"book/chapters/{name}.html"] = len(re.findall(r"<chart vl-", cells))
+    assert sum(expected.values()) >= 9
+    for page, charts in expected.items():
+        found = [report for report in reports if report.page == page]
+        assert len(found) == 4, f"{page} was not opened wide and narrow, light and dark"
+        assert all(report.charts == report.drawn == charts for report in found), page
