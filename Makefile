@@ -4,7 +4,7 @@ CORES ?= 2
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup study test book bench notebooks browser clean
+.PHONY: help setup study test book bench notebooks picture browser clean
 
 help:
 	@echo "make study      run the study on simulated genes and build its book (minutes)"
@@ -12,6 +12,7 @@ help:
 	@echo "make book       build the published book from the committed chapters"
 	@echo "make bench      speed beside peers"
 	@echo "make notebooks  run the source notebooks in place (after changing them)"
+	@echo "make picture    the README's picture of the published book"
 	@echo "make clean      remove what was built; the environment too"
 
 setup: .venv/.ready
@@ -34,6 +35,10 @@ book: setup
 
 bench: setup
 	$(BIN)/python benchmarks/ngram_speed.py
+
+# the picture in the README, of the published book
+picture: book
+	$(BIN)/python tests/browser.py _build/html/book/chapters/index.html book/static/book.png
 
 notebooks: setup
 	$(BIN)/python -m dnastudy.refresh

@@ -56,7 +56,7 @@ class Page:
         )  # fmt: skip
         records = [result.record for result in self.results.values()]
         spent = sum(record["seconds"]["fit"] + record["seconds"]["score"] for record in records)
-        minutes = (time.perf_counter() - self.opened) / 60
+        took = time.perf_counter() - self.opened
         rows = [
             f"| {name} | {len(frame):,} | {frame['sequence'].str.len().sum():,} | `{self.dataset.hashes[name][:16]}` |"
             for name, frame in self.dataset.splits.items()
@@ -66,7 +66,7 @@ class Page:
             "Other genes: add `-p data FOLDER_OR_FILE`. Every parameter stands in the first code cell of the notebook; "
             "an unknown name or a value of the wrong type is refused.\n\n"
             f"Computed on {surroundings()['device']} at commit `{git_commit()}`: {len(records)} runs, {spent:.1f} s of "
-            f"fitting and scoring when they were first computed; this page took {minutes:.1f} minutes.\n\n"
+            f"fitting and scoring when they were first computed; this page took {took:.0f} s.\n\n"
             "| genes | number | nucleotides | SHA-256 of ids and sequences, first 16 digits |\n|---|---:|---:|---|\n"
             + "\n".join(rows)
         )
@@ -98,10 +98,7 @@ def open_page(name: str, namespace: Mapping[str, Any]) -> Page:
     return Page(name, parameters, profile, profile.dataset(), Store())
 
 
-def with_interval(frame: pd.DataFrame) -> pd.DataFrame:
-    """Put the columns ``low`` and ``high`` together as one text column ``95 % interval``, in their place."""
-    at = frame.columns.get_loc("low")
-    out = frame.drop(columns=["low", "high"])
-    texts = [f"{low:.4f} to {high:.4f}" for low, high in zip(frame["low"], frame["high"], strict=True)]
-    out.insert(at, "95 % interval", texts)
-    return out
+def with_interval(frame: pd.DataFrame, column: str) -> pd.Series:
+    """Text ``value (low to high)`` of a column and its 95 % interval in the columns ``low`` and ``high``."""
+    triples = zip(frame[column], frame["low"], frame["high"], strict=True)
+    return pd.Series([f"{value:.4f} ({low:.4f} to {high:.4f})" for value, low, high in triples], index=frame.index)

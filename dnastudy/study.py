@@ -232,7 +232,10 @@ def readme_table(records: Mapping[str, Mapping[str, Any]]) -> str:
             f"| {row.model} | {row.learned_from:,} | {row.nucleotide_perplexity:.4f} ({row.low:.4f} to {row.high:.4f}) "
             f"| {row.bits_per_base:.4f} | {_figure(row.paper_perplexity)} | {_figure(row.paper)} |"
         )
-    lines += ["", f"Test split of {genes:,} genes; each row is the best order of its kind. Lower is better."]
+    lines += [
+        "",
+        f"Test split of {genes:,} genes; each row is the order of its kind that is best on them. Lower is better.",
+    ]
     return "\n".join(lines)
 
 

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -180,3 +181,18 @@ def _visit(running, path: Path, report: PageReport, picture: Path | None) -> Non
             page.screenshot(path=picture, full_page=True)
     finally:
         context.close()
+
+
+def take_picture(page_file: Path | str, picture: Path | str, width: int = 1280, height: int = 960) -> None:
+    """Take a picture of the first screen of a page, for the README."""
+    with browser() as running:
+        context = running.new_context(viewport={"width": width, "height": height}, color_scheme="light")
+        context.set_offline(True)
+        page = context.new_page()
+        page.goto(Path(page_file).resolve().as_uri(), wait_until="load")
+        page.wait_for_function(_SETTLED, timeout=15_000)
+        page.screenshot(path=picture)
+
+
+if __name__ == "__main__":
+    take_picture(*sys.argv[1:3])
