@@ -19,6 +19,7 @@ _SEPARATOR = "\n"
 _CODES = np.full(256, 255, dtype=np.uint8)
 _CODES[np.frombuffer(NUCLEOTIDES.encode(), dtype=np.uint8)] = np.arange(4)
 _CODES[ord(_SEPARATOR)] = END
+_TRANSLATION = _CODES.tobytes()
 _LETTERS = np.frombuffer(NUCLEOTIDES.encode(), dtype=np.uint8)
 _COMPLEMENT = str.maketrans(NUCLEOTIDES, "TGCA")
 
@@ -72,7 +73,8 @@ def encode(sequences: Sequence[str] | EncodedSequences) -> EncodedSequences:
     if not sequences:
         return EncodedSequences(np.empty(0, np.uint8), np.zeros(1, np.int64))
     text = _SEPARATOR.join(sequences) + _SEPARATOR
-    symbols = _CODES[np.frombuffer(text.encode("utf-8"), dtype=np.uint8)]
+    # bytes.translate is a few times faster than indexing; the array is read-only
+    symbols = np.frombuffer(text.encode("utf-8").translate(_TRANSLATION), dtype=np.uint8)
     lengths = np.fromiter(map(len, sequences), dtype=np.int64, count=len(sequences))
     starts = np.concatenate([[0], np.cumsum(lengths + 1)])
     if symbols.max() > END or len(symbols) != starts[-1] or np.count_nonzero(symbols == END) != len(sequences):
