@@ -5,6 +5,8 @@ Apart from it because notebook tools are slow to import and not needed to check 
 
 import copy
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -16,8 +18,8 @@ from nbformat import NotebookNode
 from papermill.engines import NBClientEngine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
 
-from dnastudy.chapters import ChapterError, kernel_environment
 from dnastudy.files import write_whole
+from dnastudy.parameters import ChapterError
 
 KERNEL = "python3"
 QUIET = ["--log-level=ERROR"]  # of the kernel itself; what a chapter prints is not touched
@@ -138,6 +140,22 @@ def refreshed(path: Path) -> NotebookNode:
             if output.output_type == "error":  # an error while showing a result does not stop a notebook
                 raise ChapterError(f"{path}, cell {number}: {output.ename}: {_line(output.evalue)}")
     return _tidy(notebook)
+
+
+@contextmanager
+def kernel_environment(charts: str) -> Iterator[None]:
+    """Set what kernels started meanwhile inherit: the chart renderer, a fixed hash seed and no progress bars."""
+    settings = {"DNASTUDY_CHARTS": charts, "PYTHONHASHSEED": "0", "TQDM_DISABLE": "1"}
+    before = {key: os.environ.get(key) for key in settings}
+    os.environ.update(settings)
+    try:
+        yield
+    finally:
+        for key, value in before.items():
+            if value is None:
+                os.environ.pop(key, None)
+            else:
+                os.environ[key] = value
 
 
 def write(notebook: NotebookNode, path: Path) -> Path:

@@ -6,16 +6,27 @@ import json
 import sys
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-import yaml
-from typer.core import TyperCommand
 
-from dnastudy import __version__
+from dnastudy import __version__, cli_data, cli_study
+from dnastudy.cli_options import (
+    Duplicates,
+    Empty,
+    Greedy,
+    Invalid,
+    Join,
+    Json,
+    Set,
+    Train,
+    Validation,
+    parse_pairs,
+    read,
+)
 from dnastudy.formats import DataError
 from dnastudy.models.base import ModelError, check_folder
-from dnastudy.terminal import emit, messages, progress, say
+from dnastudy.terminal import emit, progress, say
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -23,47 +34,6 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     help="What do generative language models learn from the nucleotide sequences of human genes?",
 )
-
-
-class Greedy(TyperCommand):
-    """A command whose repeatable options take several values in a row, and whose ``-p`` takes a name and a value.
-
-    ``--train a.csv b.csv`` is read as ``--train a.csv --train b.csv``, ``-p order 6`` as ``-p order=6``.
-    """
-
-    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:
-        """Rewrite the words into what the parser knows."""
-        many = {name for p in self.params if getattr(p, "multiple", False) for name in p.opts}
-        spread: list[str] = []
-        option: str | None = None
-        words = iter(args)
-        for word in words:
-            if word in PAIRS & many:
-                name = next(words, None)
-                if name is None or "=" in name:
-                    spread += [word] if name is None else [word, name]
-                else:
-                    value = next(words, None)
-                    spread += [word, name if value is None else f"{name}={value}"]
-                option = None
-            elif word.startswith("-") and word != "-":
-                option = word if word in many else None
-                if option is None:
-                    spread.append(word)
-            else:
-                spread += [word] if option is None else [option, word]
-        return super().parse_args(ctx, spread)
-
-
-PAIRS = {"-p", "--parameter"}
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else on stdout.")]
-Train = Annotated[list[Path], typer.Option(help="Genes to learn from: CSV, FASTA, gzip of both, or NCBI gene package.")]
-Validation = Annotated[Path | None, typer.Option(help="Genes to tune on.")]
-Join = Annotated[bool, typer.Option(help="Let the validation genes join the training counts once everything is tuned.")]
-Set = Annotated[list[str] | None, typer.Option(help="Settings of the model, as key=value (see `dnastudy models`).")]
-Invalid = Annotated[str, typer.Option(help="Letters outside A C G T: error, drop the gene, or split it there.")]
-Empty = Annotated[str, typer.Option(help="Genes without any nucleotide: error or drop.")]
-Duplicates = Annotated[str, typer.Option(help="Equal sequences: error, drop all but the first, or keep.")]
 
 
 def _version(value: bool) -> None:
@@ -75,41 +45,6 @@ def _version(value: bool) -> None:
 @app.callback()
 def _main(version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True)] = False) -> None:
     pass
-
-
-def read(
-    paths: Path | list[Path], invalid: str = "error", empty: str = "error", duplicates: str = "error", **more: Any
-):
-    """Read a gene table under the policies of the command line, and tell what they changed."""
-    from dnastudy.genes import Policy, ReadReport, read_genes
-
-    try:
-        policy = Policy(invalid, empty, duplicates, **more)
-    except ValueError as error:
-        raise DataError(str(error)) from None
-    report = ReadReport()
-    genes = read_genes(paths, policy, report)
-    (say if report.changed else messages.debug)(report.summary())
-    if genes.empty:
-        raise DataError(f"{', '.join(report.files)}: no genes are left to work with")
-    return genes
-
-
-def parse_pairs(option: str, pairs: list[str] | None) -> dict[str, Any]:
-    """Turn the ``key=value`` words of an option, values in YAML, into a dictionary."""
-    found: dict[str, Any] = {}
-    for pair in pairs or []:
-        key, equals, value = pair.partition("=")
-        if not equals or not key:
-            raise ModelError(f"{option} {pair}: a name and a value are needed, for instance {option} order=6")
-        if key in found:
-            raise ModelError(f"{option} {key}: given twice")
-        try:
-            found[key] = yaml.safe_load(value)
-        except yaml.YAMLError as error:
-            reason = getattr(error, "problem", None) or error
-            raise ModelError(f"{option} {pair}: the value is not YAML ({reason})") from None
-    return found
 
 
 @app.command(cls=Greedy)
@@ -285,12 +220,12 @@ def models(as_json: Json = False) -> None:
             print(f"    {key}={field['default']}  {field['about']}")
 
 
+app.add_typer(cli_data.app, name="data")
+cli_study.register(app)
+
+
 def main() -> None:
     """Run the command line; errors people can mend become one line on stderr and exit status 1."""
-    from dnastudy import cli_data, cli_study
-
-    app.add_typer(cli_data.app, name="data")
-    cli_study.register(app)
     try:
         app()
     except (DataError, ModelError, OSError) as error:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from dnastudy.cli import Duplicates, Empty, Greedy, Invalid, Json, read
+from dnastudy.cli_options import Duplicates, Empty, Greedy, Invalid, Json, read
 from dnastudy.terminal import emit, say
 
 app = typer.Typer(no_args_is_help=True, help="Simulate, fetch, check and convert genes.", rich_markup_mode="markdown")

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from dnastudy.cli import Greedy, Json, parse_pairs
+from dnastudy.cli_options import Greedy, Json, parse_pairs
 from dnastudy.terminal import emit, say
 
 reproduce = typer.Typer(no_args_is_help=True, help="Print the paper's figures beside ours.")

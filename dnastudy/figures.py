@@ -2,9 +2,10 @@
 
 `setup` installs one of two chart renderers, chosen by the environment variable ``DNASTUDY_CHARTS``:
 
-- ``digest`` (default): one line of text with a hash of the chart. Stored notebooks stay small, and a rerun that draws
-  the same chart prints the same line.
-- ``book``: a static picture and the chart's description as JSON, which ``book/static/charts.js`` makes interactive.
+- ``book`` (default): a static picture and the chart's description as JSON, which ``book/static/charts.js`` makes
+  interactive.
+- ``digest``: one line of text with a hash of the chart, for the stored source notebooks: they stay small, and a rerun
+  that draws the same chart prints the same line.
 
 Nothing here computes a result: charts get finished numbers.
 """
@@ -146,6 +147,11 @@ def loose(chart: alt.TopLevelMixin, digits: int = 0) -> alt.TopLevelMixin:
     return chart.properties(usermeta={"digest_digits": digits})
 
 
+def chart_mode() -> str:
+    """Name of the renderer that ``DNASTUDY_CHARTS`` chooses."""
+    return os.environ.get("DNASTUDY_CHARTS") or "book"
+
+
 def setup() -> None:
     """Turn on the theme and the renderer that ``DNASTUDY_CHARTS`` names.
 
@@ -154,7 +160,7 @@ def setup() -> None:
     ValueError
         If the variable names no renderer.
     """
-    name = os.environ.get("DNASTUDY_CHARTS") or "digest"
+    name = chart_mode()
     if name not in _RENDERERS:
         raise ValueError(f"DNASTUDY_CHARTS must be one of {', '.join(_RENDERERS)}, got {name!r}")
     for known, renderer in _RENDERERS.items():

@@ -12,6 +12,7 @@ import pandas as pd
 from dnastudy.chapters import open_chapter
 from dnastudy.datasets import SIMULATED, Dataset
 from dnastudy.experiments import Profile, Result, Run, Store, load_profile
+from dnastudy.figures import chart_mode
 from dnastudy.records import git_commit, surroundings
 from dnastudy.tables import markdown, table
 
@@ -54,9 +55,6 @@ class Page:
         where = "" if self.dataset.name == SIMULATED or self.parameters.data else (
             "The genes are those in the folder named by `DNASTUDY_DATA` (`dnastudy data fetch` fills one).\n\n"
         )  # fmt: skip
-        records = [result.record for result in self.results.values()]
-        spent = sum(record["seconds"]["fit"] + record["seconds"]["score"] for record in records)
-        took = time.perf_counter() - self.opened
         rows = [
             f"| {name} | {len(frame):,} | {frame['sequence'].str.len().sum():,} | `{self.dataset.hashes[name][:16]}` |"
             for name, frame in self.dataset.splits.items()
@@ -64,15 +62,27 @@ class Page:
         return markdown(
             f"```bash\n{self.command()}\n```\n\n{where}"
             "Other genes: add `-p data FOLDER_OR_FILE`. Every parameter stands in the first code cell of the notebook; "
-            "an unknown name or a value of the wrong type is refused.\n\n"
-            f"Computed on {surroundings()['device']} at commit `{git_commit()}`: {len(records)} runs, {spent:.1f} s of "
-            f"fitting and scoring when they were first computed; this page took {took:.0f} s.\n\n"
+            f"an unknown name or a value of the wrong type is refused.\n\n{self._origin()}"
             "| genes | number | nucleotides | SHA-256 of ids and sequences, first 16 digits |\n|---|---:|---:|---|\n"
             + "\n".join(rows)
         )
 
+    def _origin(self) -> str:
+        """Device, commit and time; left out of stored sources, which must not change from run to run."""
+        if chart_mode() == "digest":
+            return ""
+        records = [result.record for result in self.results.values()]
+        spent = sum(record["seconds"]["fit"] + record["seconds"]["score"] for record in records)
+        took = time.perf_counter() - self.opened
+        return (
+            f"Computed on {surroundings()['device']} at commit `{git_commit()}`: {len(records)} runs, {spent:.1f} s of "
+            f"fitting and scoring when they were first computed; this page took {took:.0f} s.\n\n"
+        )
+
     def run_table(self) -> Any:
-        """Each run behind this page: id, commit, device, seconds."""
+        """Each run behind this page: id, commit, seconds, memory; left out of stored sources like `_origin`."""
+        if chart_mode() == "digest":
+            return markdown("")
         rows = [
             {
                 "run": name,

@@ -472,13 +472,7 @@ def test_models_are_listed_with_their_settings(dnastudy):
 def commands(command=None, path=()):
     """Every command of the program that is not hidden, as words."""
     if command is None:
-        from dnastudy import cli_data, cli_study
-
-        program = typer.Typer()
-        program.registered_commands += cli.app.registered_commands
-        program.add_typer(cli_data.app, name="data")
-        cli_study.register(program)
-        command = typer.main.get_command(program)
+        command = typer.main.get_command(cli.app)
     if not hasattr(command, "commands"):
         return [path]
     kept = {name: sub for name, sub in command.commands.items() if not sub.hidden}

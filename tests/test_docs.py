@@ -12,7 +12,7 @@ import nbformat
 import pytest
 from typer.main import get_command
 
-from dnastudy import cli, cli_data, cli_study
+from dnastudy import cli
 from dnastudy.genes import write_genes
 from dnastudy.simulate import simulate_study
 
@@ -41,8 +41,6 @@ COMMANDS = [
 
 @pytest.fixture(scope="module")
 def program():
-    cli_study.register(cli.app)
-    cli.app.add_typer(cli_data.app, name="data")
     return get_command(cli.app)
 
 
