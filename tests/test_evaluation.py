@@ -9,6 +9,7 @@ from helpers import gene_frame, random_sequences
 
 from dnastudy import evaluation
 from dnastudy.models import create
+from dnastudy.simulate import MarkovSource
 
 GENES = gene_frame(random_sequences(60, seed=3, low=1))
 
@@ -41,6 +42,23 @@ def test_uniform_is_exactly_two_bits_with_no_width():
     assert found["bits_per_base"] == pytest.approx(2, abs=1e-12)
     assert found["interval"] == pytest.approx([4, 4], abs=1e-10)
     assert found["paper_perplexity"] is None
+
+
+@pytest.mark.parametrize("order", [0, 1, 3])
+def test_known_entropy_is_recovered(order):
+    """An n-gram model of the right order needs the source's entropy rate, one that is too short needs more."""
+    random = np.random.default_rng(order)
+    source = MarkovSource(order, random.dirichlet([0.6] * 4, size=4**order), seed=7)
+    drawn = source.sample(600, 1000)
+    train, test = drawn[:300], gene_frame(drawn[300:])
+    bits = {
+        n: evaluation.metrics(evaluation.score(create("ngram", {"order": n, "novelty": 1.0}).fit(train), test))
+        for n in range(1, order + 2)
+    }
+    low, high = bits[order + 1]["bits_per_base_interval"]
+    # a sequence starts away from the stationary distribution's memory, and counts are finite: a few thousandths
+    assert low - 0.003 <= source.entropy_rate <= high + 0.003
+    assert all(found["bits_per_base"] > source.entropy_rate + 0.02 for n, found in bits.items() if n <= order)
 
 
 def test_batches_change_nothing(monkeypatch, scores):
