@@ -168,6 +168,7 @@ def _read(path: Path) -> NotebookNode:
     """Read a notebook; cells without a name are named by their position, not at random."""
     notebook = nbformat.read(path, 4)
     notebook.nbformat_minor = 5
+    notebook.metadata.setdefault("kernelspec", {"name": KERNEL, "display_name": "Python 3", "language": "python"})
     for number, cell in enumerate(notebook.cells, 1):
         cell.setdefault("id", f"cell-{number}")
     return notebook

@@ -111,6 +111,8 @@ def _fit(model, train, validation, join_validation, settings, policies):
     learned = list(read(train, **policies)["sequence"])
     tuning = list(read(validation, **policies)["sequence"]) if validation else None
     join = tuning if join_validation else None
+    if tuning is None:
+        say("no --validation: what would be tuned on it keeps its default")
     with progress(f"fit {model} on {len(learned):,} genes", None):
         fitted, seconds = fit_model(model, given, learned, tuning, join)
     return fitted, {*learned, *(join or [])}, seconds
@@ -146,7 +148,7 @@ def train(
 @app.command()
 def score(
     file: Annotated[Path, typer.Argument(help="Sequences to score: CSV, FASTA, gzip of both, or NCBI gene package.")],
-    model: Annotated[str, typer.Option(help="Folder of a trained model, or the name of one in the package.")],
+    model: Annotated[str, typer.Option(help="Folder of a trained model (see `dnastudy train`).")],
     per_base: Annotated[bool, typer.Option(help="Also the log-probability of every single nucleotide.")] = False,
     invalid: Invalid = "error",
     empty: Empty = "error",

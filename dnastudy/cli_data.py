@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from dnastudy.cli_options import Duplicates, Empty, Greedy, Invalid, Json, read
+from dnastudy.formats import DataError
 from dnastudy.terminal import emit, say
 
 app = typer.Typer(no_args_is_help=True, help="Simulate, fetch, check and convert genes.", rich_markup_mode="markdown")
@@ -113,6 +114,10 @@ def convert(
     """
     from dnastudy.genes import write_genes
 
+    if out.resolve() in {file.resolve() for file in files}:
+        raise DataError(f"{out}: is also a file to read; name another one for --out")
+    if out.with_suffix("" if out.suffix == ".gz" else out.suffix).suffix not in {".csv", ".fa", ".fasta", ".fna"}:
+        raise DataError(f"{out}: the ending says the form: .csv, .fa, .fasta or .fna, each with or without .gz")
     genes = read(files, invalid, empty, duplicates, max_length=max_length)
     write_genes(genes, out)
     emit({"file": str(out), "genes": len(genes), "nucleotides": int(genes["sequence"].str.len().sum())}, as_json)
@@ -138,8 +143,15 @@ def fetch_paper(
     """
     from dnastudy import sources
 
-    with _bars() as progress:
-        paths = sources.fetch_paper(out, base_url=base_url, progress=progress)
+    say(f"fetch the paper's files into {out}")
+    try:
+        with _bars() as progress:
+            paths = sources.fetch_paper(out, base_url=base_url, progress=progress)
+    except sources.FetchError as error:
+        by_hand = (
+            f"files fetched by hand go to the paths in data/sources.yaml; `dnastudy data verify {out}` checks them"
+        )
+        raise sources.FetchError(f"{error}; {by_hand}") from None
     emit({"folder": str(out), "files": ", ".join(path.relative_to(out).as_posix() for path in paths)}, as_json)
 
 
@@ -161,6 +173,7 @@ def fetch_ncbi(
     """
     from dnastudy import sources
 
+    say(f"fetch today's human genes from NCBI into {out}")
     with _bars() as progress:
         card = sources.fetch_ncbi(out, max_length=max_length, seed=seed, base_url=base_url, progress=progress)
     emit({"folder": str(out), **card}, as_json)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import subprocess
 import sys
@@ -58,8 +59,9 @@ def reproduce_ngrams(
         print(f"{'':<10}  {'paper perplexity':^37}  {'equal':>6}  nucleotides only, A C G T")
         print(f"{'model':<10}  {'the paper':>18} {'ours':>18}  {'digits':>6}  perplexity (95 % interval)")
         for row in table.itertuples():
+            digits = row.equal_digits if math.isfinite(row.ours) else "inf"
             print(
-                f"{row.model:<10}  {row.paper:>18.15g} {row.ours:>18.15g}  {row.equal_digits:>6}  "
+                f"{row.model:<10}  {row.paper:>18.15g} {row.ours:>18.15g}  {digits:>6}  "
                 f"{row.nucleotide_perplexity:.4f} ({row.low:.4f} to {row.high:.4f})"
             )
         print(f"{'all' if good else 'NOT all'} within a relative {TOLERANCE:.0e} of the paper")
@@ -101,6 +103,7 @@ def study(
     from dnastudy.chapters import find_root
 
     root = find_root()
+    _profile(profile).dataset()  # no genes: one clear error here rather than a failed job
     command = [sys.executable, "-m", "snakemake", "--snakefile", root / "workflow" / "Snakefile", "--directory", root]
     # the store and all outputs appear whole or not at all, so a lock or a mark left by a killed run is no danger
     command += ["--cores", str(cores), "--nolock", "--rerun-incomplete", "--quiet", "host", "reason"]
@@ -130,8 +133,9 @@ def book(
     from dnastudy.book import build
     from dnastudy.chapters import find_root
 
+    root = find_root()
     say("build the book from book/chapters")
-    print(build(find_root(), output, quiet))
+    print(build(root, output, quiet))
 
 
 def publish(

@@ -95,6 +95,8 @@ def load_dataset(data: str, *, genes: int = 4000, seed: int = 1) -> Dataset:
             f"or {SIMULATED!r}"
         )
     path = Path(data) if data == SIMULATED else Path(data).expanduser().resolve()
+    if data != SIMULATED and not path.exists():
+        raise DataError(f"{data}: no such file or folder of genes")
     # a changed file is another data set: the cache sees size and time
     stamp = tuple((p.name, p.stat().st_mtime_ns, p.stat().st_size) for p in _files(path))
     return _load(data, path, genes, seed, stamp)

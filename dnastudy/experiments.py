@@ -230,6 +230,7 @@ class Store:
             log(f"score {run.name}")
         genes = dataset.splits[run.test]
         learned = [dataset.splits[name] for name in run.train + run.join]
+        seen = {"validation", "counts"} & {*run.train, *run.join}
         reset_peak_memory()
         start = time.perf_counter()
         scores = evaluation.score(model, genes)
@@ -251,6 +252,8 @@ class Store:
                 "sha256": {name: dataset.hashes[name] for name in dict.fromkeys([*run.train, *run.join, run.test])},
             },
             "metrics": evaluation.metrics(scores, run.replicates),
+            # what orders and sizes are chosen by; null where the model has learned from the validation genes
+            "validation_perplexity": None if seen else evaluation.quick_perplexity(model, dataset.validation),
             "by_type": _groups(scores, genes["type"].where(genes["type"] != "", "unknown"), run.replicates),
             "by_length": _groups(scores, length_labels(genes), run.replicates),
             "parameters": model.num_parameters,

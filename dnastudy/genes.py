@@ -130,6 +130,8 @@ def read_genes(
     paths = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
     keeper = _Keeper(policy, report)
     for path in map(Path, paths):
+        if path.is_dir():
+            raise DataError(f"{path}: a folder, not a gene file (CSV, FASTA, either gzipped, or an NCBI gene package)")
         report.files.append(path.name)
         try:
             for record in records(path):
@@ -146,6 +148,12 @@ def read_genes(
     if report.changed and not given:
         warnings.warn(report.summary(), stacklevel=2)
     return frame
+
+
+def _way(policy: str, *values: str) -> str:
+    """How to ask for a policy, on the command line and in Python."""
+    options = " or ".join(f"--{policy} {value}" for value in values)
+    return f'ask for {options} (in Python: Policy({policy}="{values[0]}"); `dnastudy data convert` writes a clean file)'
 
 
 class _Keeper:
@@ -167,7 +175,7 @@ class _Keeper:
             return
         if not sequence:
             if policy.empty == "error":
-                raise DataError(f"{record.where}: the sequence is empty; remove it or use the policy empty=drop")
+                raise DataError(f"{record.where}: the sequence is empty; remove it, or {_way('empty', 'drop')}")
             report.empty_dropped += 1
             return
         bad = INVALID_NUCLEOTIDE.search(sequence)
@@ -177,7 +185,7 @@ class _Keeper:
             hint = " (RNA? write T for U)" if bad.group() == "U" else ""
             raise DataError(
                 f"{record.where}, position {bad.start() + 1}: {bad.group()!r} is not A, C, G or T{hint}; "
-                "correct it or use the policy invalid=drop or invalid=split"
+                f"correct it, or {_way('invalid', 'drop', 'split')}"
             )
         elif policy.invalid == "drop":
             report.invalid_dropped += 1
@@ -195,8 +203,8 @@ class _Keeper:
             if self.policy.duplicates == "error" or (self.policy.duplicates == "drop" and first is None):
                 what = f"the same sequence as {first}" if first is not None else f"the same id {name!r} as {same_id}"
                 raise DataError(
-                    f"{record.where}: {what}; remove one of them or use the policy duplicates="
-                    + ("drop or duplicates=keep" if first is not None else "keep")
+                    f"{record.where}: {what}; remove one of them, or "
+                    + (_way("duplicates", "drop", "keep") if first is not None else _way("duplicates", "keep"))
                 )
             if self.policy.duplicates == "drop":
                 self.report.duplicates_dropped += 1

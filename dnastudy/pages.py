@@ -55,8 +55,10 @@ class Page:
         where = "" if self.dataset.name == SIMULATED or self.parameters.data else (
             "The genes are those in the folder named by `DNASTUDY_DATA` (`dnastudy data fetch` fills one).\n\n"
         )  # fmt: skip
+        names = {"counts": f"counts: {self.dataset.counts_description}"}
         rows = [
-            f"| {name} | {len(frame):,} | {frame['sequence'].str.len().sum():,} | `{self.dataset.hashes[name][:16]}` |"
+            f"| {names.get(name, name)} | {len(frame):,} | {frame['sequence'].str.len().sum():,} "
+            f"| `{self.dataset.hashes[name][:16]}` |"
             for name, frame in self.dataset.splits.items()
         ]
         return markdown(

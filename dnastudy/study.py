@@ -96,8 +96,7 @@ def headline(records: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
     best: dict[str, str] = {}
     for name, record in records.items():
         kind = name.rpartition("-")[0] or name
-        value = record["metrics"]["nucleotide_perplexity"]
-        if kind not in best or value < records[best[kind]]["metrics"]["nucleotide_perplexity"]:
+        if kind not in best or _criterion(record) < _criterion(records[best[kind]]):
             best[kind] = name
     rows = []
     for kind, name in best.items():
@@ -120,14 +119,20 @@ def headline(records: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
     return pd.DataFrame(rows).sort_values("nucleotide_perplexity", ascending=False, ignore_index=True)
 
 
+def _criterion(record: Mapping[str, Any]) -> float:
+    """Perplexity an order is chosen by: of the validation genes, or of the test genes where it learned from those."""
+    validated = record["validation_perplexity"]
+    return record["metrics"]["nucleotide_perplexity"] if validated is None else validated
+
+
 def _label(record: Mapping[str, Any]) -> str:
     settings = record["settings"]
     if record["model"] != "ngram":
-        return {"uniform": "uniform (knows nothing)"}.get(record["model"], record["model"])
-    smoothing = {"mle": "maximum likelihood", "laplace": "Laplace"}.get(settings["smoothing"])
+        return {"uniform": "knows nothing"}.get(record["model"], record["model"])
+    smoothing = {"mle": "MLE", "laplace": "Laplace"}.get(settings["smoothing"])
     if smoothing is None:
         smoothing = "Witten-Bell" if settings["novelty"] else "Witten-Bell tuned"
-    more = " (train + validation)" if record["data"]["train"] == ["counts"] else ""
+    more = " (train + val.)" if record["data"]["train"] == ["counts"] else ""
     return f"{settings['order']}-gram, {smoothing}{more}"
 
 
@@ -146,8 +151,15 @@ def finding_values(dataset: Dataset, results: Mapping[str, Result], relatives: p
         if kind in bits:
             bits[kind][int(order)] = record["metrics"]["nucleotide_perplexity"]
     plain, tuned = bits.values()
+    without = {
+        order: evaluation.nucleotide_perplexity(results[f"witten-bell-tuned-{order}"].scores()[has == "without"])
+        for order in (tuned if (has == "without").any() else [])
+    }
+    least = min(without, key=without.get, default=None)
     return {
         "paper_genes": dataset.name == "paper",
+        "genes": dataset.description,
+        "counts": dataset.counts_description,
         "best": {key: best[key] for key in ("model", "bits_per_base", "nucleotide_perplexity", "low", "high")},
         "figures": len(reproduced),
         "reproduced": int((reproduced["relative_difference"] <= TOLERANCE).sum()),
@@ -158,6 +170,7 @@ def finding_values(dataset: Dataset, results: Mapping[str, Result], relatives: p
         "witten_bell_tuned": [tuned[min(tuned)], tuned[max(tuned)]],
         "share_with_relative": float((has == "with").mean()),
         "perplexity_by_relative": groups["nucleotide_perplexity"].to_dict(),
+        "best_without_relative": {"order": least, "perplexity": without.get(least)},
     }
 
 
@@ -175,23 +188,39 @@ def finding_sentences(values: Mapping[str, Any]) -> list[str]:
     (first, last), (plain, worse), (tuned, better) = (
         values[key] for key in ("orders", "witten_bell", "witten_bell_tuned")
     )
-    near = values["perplexity_by_relative"]
     row = laplace["model"].split(" (")[0]
+    goes = (
+        f"from order {first} to {last}, Witten-Bell smoothing goes from {plain:.2f} to {worse:.2f}, and with its one "
+        f"weight tuned on validation genes from {tuned:.2f} to {better:.2f}."
+    )
+    believed = worse > plain and better < tuned
     return [
-        f"Of the 2 bits a nucleotide costs a model that knows nothing, the best model so far ({best['model']}) saves "
-        f"{2 - best['bits_per_base']:.3f}: its nucleotide perplexity is {best['nucleotide_perplexity']:.3f} "
-        f"({best['low']:.3f} to {best['high']:.3f}).",
+        f"Only n-grams so far: of the 2 bits a nucleotide costs a model that knows nothing, the best of them "
+        f"({best['model']}) saves {2 - best['bits_per_base']:.3f}; its nucleotide perplexity is "
+        f"{best['nucleotide_perplexity']:.3f} ({best['low']:.3f} to {best['high']:.3f}).",
         reproduced,
-        f"They cannot be set beside the paper's neural perplexities: its {row} counts as "
+        f"N-gram perplexities of the paper cannot be set beside its neural ones: the {row} counts as "
         f"{laplace['paper_perplexity']:.4f} because it must also predict where genes end and spreads its belief over "
         f"seven symbols; like for like it stands at {laplace['nucleotide_perplexity']:.4f}.",
-        f"Long contexts help only if rare ones are not believed: from order {first} to {last}, Witten-Bell smoothing "
-        f"goes from {plain:.2f} to {worse:.2f}, and with its one weight tuned on validation genes from {tuned:.2f} to "
-        f"{better:.2f}.",
-        f"Much of that is memory: {values['share_with_relative']:.0%} of the test genes have a relative among the "
-        f"training genes, and the best model's perplexity is {near.get('with', math.nan):.2f} on those and "
-        f"{near.get('without', math.nan):.2f} on the others.",
+        f"Long contexts help only if rare ones are not believed: {goes}" if believed else goes[0].upper() + goes[1:],
+        _memory(values),
     ]
+
+
+def _memory(values: Mapping[str, Any]) -> str:
+    """The sentence on relatives, whatever these genes are."""
+    near, share, least = (values[k] for k in ("perplexity_by_relative", "share_with_relative", "best_without_relative"))
+    if not 0 < share < 1:
+        return (
+            f"{'All' if share else 'None'} of the test genes have a relative among the training genes: no comparison."
+        )
+    sides = (
+        f"{share:.0%} of the test genes have a relative among the training genes, and the best model has a perplexity "
+        f"of {near['with']:.2f} on those and of {near['without']:.2f} on the others"
+    )
+    if near["without"] > least["perplexity"]:
+        return f"The gain is memory: {sides}, where order {least['order']} has {least['perplexity']:.2f}."
+    return f"Relatives help: {sides}."
 
 
 def published(root: Path) -> dict[str, dict[str, Any]]:
@@ -215,7 +244,11 @@ def readme_block(root: Path) -> str:
     """What README.md says of the results, in Markdown: the answer and the headline table."""
     values = from_json((root / FINDINGS).read_text())
     answer = "\n".join(f"{number}. {text}" for number, text in enumerate(finding_sentences(values), 1))
-    return f"{answer}\n\n{readme_table(published(root))}"
+    genes = (
+        f"These are {values['genes']}; rows train + val. learned from {values['counts']}. `dnastudy data fetch paper` "
+        "brings the whole training split, and with it other figures in all other rows."
+    )
+    return f"{answer}\n\n{readme_table(published(root))} {genes}"
 
 
 def readme_table(records: Mapping[str, Mapping[str, Any]]) -> str:
@@ -234,7 +267,8 @@ def readme_table(records: Mapping[str, Mapping[str, Any]]) -> str:
         )
     lines += [
         "",
-        f"Test split of {genes:,} genes; each row is the order of its kind that is best on them. Lower is better.",
+        f"Test split of {genes:,} genes. Lower is better. Each row is the order of its kind that is best on the "
+        "validation genes (train + val.: on the test genes). MLE: maximum likelihood.",
     ]
     return "\n".join(lines)
 

@@ -291,7 +291,7 @@ def test_missing_files_are_named(refused, files, tmp_path):
         assert f"error: {nowhere}: no such file" in refused(*words, *more)
     message = refused(*words, "--train", tmp_path, "--test", files["test"])
     assert str(tmp_path) in message
-    assert "directory" in message
+    assert "a folder, not a gene file" in message
 
 
 def test_a_missing_option_or_a_stray_word_is_a_usage_error(refused, files):
@@ -320,9 +320,15 @@ def bad(tmp_path):
 
 
 REFUSALS = {
-    "letters": ["record 2", "id two", "position 4", "'N' is not A, C, G or T", "invalid=drop or invalid=split"],
-    "duplicates": ["record 3", "id three", "the same sequence as", "record 1", "duplicates=drop or duplicates=keep"],
-    "empty": ["record 2", "id two", "the sequence is empty", "empty=drop"],
+    "letters": ["record 2", "id two", "position 4", "'N' is not A, C, G or T", "--invalid drop or --invalid split"],
+    "duplicates": [
+        "record 3",
+        "id three",
+        "the same sequence as",
+        "record 1",
+        "--duplicates drop or --duplicates keep",
+    ],
+    "empty": ["record 2", "id two", "the sequence is empty", "--empty drop"],
 }
 POLICIES = [
     ("letters", ["--invalid", "drop"], 2, "1 dropped for letters outside A C G T"),

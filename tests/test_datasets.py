@@ -121,7 +121,7 @@ def test_a_missing_table_is_named_and_a_half_download_is_none(folder, name):
 def test_nothing_there_at_all(tmp_path):
     with pytest.raises(DataError) as caught:
         load_dataset(str(tmp_path / "nowhere"))
-    assert f"{tmp_path / 'nowhere'}: no validation.csv, test.csv, train.csv there" in str(caught.value)
+    assert f"{tmp_path / 'nowhere'}: no such file or folder of genes" in str(caught.value)
 
 
 def test_bad_genes_are_refused_with_their_place(folder):

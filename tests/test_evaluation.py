@@ -33,6 +33,7 @@ def test_definitions_written_out(scores):
     assert found["nucleotide_perplexity"] == pytest.approx(math.exp(np.mean(nats)), rel=1e-12)
     assert found["bits_per_base"] == pytest.approx(math.log2(found["nucleotide_perplexity"]), rel=1e-12)
     assert found["paper_perplexity"] == pytest.approx(math.exp(sum(raw) / events), rel=1e-12)
+    assert evaluation.quick_perplexity(model, GENES) == pytest.approx(found["nucleotide_perplexity"], rel=1e-12)
     assert found["genes"] == len(GENES)
     assert found["nucleotides"] == len(nats)
 

@@ -117,16 +117,16 @@ def test_header_alone_is_an_empty_table(put):
         (" \n\n", ["empty"]),
         ("NCBIGeneID,Symbol,Description,NucleotideSequence\n1,a,b,<A>\n", ["missing column GeneType", "FASTA"]),
         ("id;sequence\n1;ACGT\n", ["missing columns NCBIGeneID"]),
-        (HEADER + ROWS + "3,c,d,OTHER,,,<ACNT>\n", ["record 3 (line 4, id 3)", "position 3", "'N'", "invalid=drop"]),
+        (HEADER + ROWS + "3,c,d,OTHER,,,<ACNT>\n", ["record 3 (line 4, id 3)", "position 3", "'N'", "--invalid drop"]),
         (HEADER + "1,c,d,OTHER,,,<ACUT>\n", ["record 1", "position 3", "'U'", "RNA"]),
-        (HEADER + ROWS + "3,c,d,OTHER,,,<>\n", ["record 3", "empty", "empty=drop"]),
+        (HEADER + ROWS + "3,c,d,OTHER,,,<>\n", ["record 3", "empty", "--empty drop"]),
         (HEADER + ROWS + "3,c,d,OTHER,,,\n", ["record 3", "empty"]),
         (HEADER + ROWS + "3,c,d,OTHER,,,<AC", ["record 3 (line 4, id 3)", "brackets", "cut off"]),
         (HEADER + ROWS + "3,c,d,OTHER,,,AC>\n", ["record 3", "brackets"]),
         (HEADER + ROWS + "3,c,d,OTHER,,,<\n", ["record 3", "brackets"]),
         (HEADER + ROWS + "3,c", ["record 3 (line 4)", "2 fields instead of 7", "cut off"]),
         (HEADER + ROWS + '3,c,"half a descr', ["record 3", "cut off"]),
-        (HEADER + ROWS + "3,c,d,OTHER,,,<ACGT>\n", ["record 3", "same sequence", "record 1", "duplicates=drop"]),
+        (HEADER + ROWS + "3,c,d,OTHER,,,<ACGT>\n", ["record 3", "same sequence", "record 1", "--duplicates drop"]),
         (HEADER + ROWS + "2,c,d,OTHER,,,<GG>\n", ["record 3", "same id '2'", "record 2"]),
         ('"NCBIGeneID,Symbol', ["header", "cut off"]),
         (b"\xff\xfeNCBI", ["not UTF-8"]),
@@ -221,7 +221,7 @@ def test_policy_changes_are_told_without_a_report(put):
 
 def test_same_id_with_another_sequence_is_never_dropped_silently(put):
     path = put(HEADER + ROWS + "2,c,d,OTHER,,,<GG>\n")
-    assert "duplicates=keep" in refused(path, Policy(duplicates="drop"))
+    assert "--duplicates keep" in refused(path, Policy(duplicates="drop"))
     report = ReadReport()
     assert len(read_genes(path, Policy(duplicates="keep"), report)) == 3 and report.duplicates_kept == 1
 
