@@ -183,7 +183,7 @@ def _visit(running, path: Path, report: PageReport, picture: Path | None) -> Non
         context.close()
 
 
-def take_picture(page_file: Path | str, picture: Path | str, width: int = 1280, height: int = 1420) -> None:
+def take_picture(page_file: Path | str, picture: Path | str, width: int = 1280, height: int = 1560) -> None:
     """Take a picture of the first screen of a page, for the README."""
     with browser() as running:
         context = running.new_context(viewport={"width": width, "height": height}, color_scheme="light")
