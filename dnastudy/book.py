@@ -8,12 +8,13 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
+from dnastudy.errors import StudyError
 from dnastudy.files import replace_folder, write_whole
 
 _MATHJAX = ("sphinx-mathjax-offline", "sphinx-mathjax-offline/static/mathjax/tex-svg-full.js")
 
 
-class BookError(RuntimeError):
+class BookError(StudyError, RuntimeError):
     """The book cannot be built, or not without warnings."""
 
 

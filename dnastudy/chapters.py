@@ -67,7 +67,7 @@ def open_chapter(namespace: Mapping[str, Any]) -> Chapter:
         for source in history[start + 1 :]:
             if source.splitlines()[:1] == [INJECTED]:
                 given |= {name: namespace[name] for name in assigned_names(source)}
-    elif types := namespace.get("__annotations__"):  # nbval keeps no history, and injects nothing
+    elif types := _annotations(namespace):  # nbval keeps no history, and injects nothing
         model = schema({name: (kind, ...) for name, kind in types.items()})
     else:
         raise ChapterError(f"run the parameters cell first: the one that begins with '{HEADER}'")
@@ -80,6 +80,14 @@ def open_chapter(namespace: Mapping[str, Any]) -> Chapter:
 
     figures.setup()
     return Chapter(parameters, root)
+
+
+def _annotations(namespace: Mapping[str, Any]) -> dict[str, Any]:
+    """Types of the annotated names; from Python 3.14 on a namespace holds a function that gives them."""
+    found = namespace.get("__annotations__")
+    if not found and callable(given := namespace.get("__annotate__")):
+        found = given(1)
+    return dict(found or {})
 
 
 def run_chapter(

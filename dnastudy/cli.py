@@ -24,7 +24,7 @@ from dnastudy.cli_options import (
     parse_pairs,
     read,
 )
-from dnastudy.formats import DataError
+from dnastudy.errors import StudyError
 from dnastudy.models.base import ModelError, check_folder
 from dnastudy.terminal import emit, progress, say
 
@@ -230,12 +230,7 @@ def main() -> None:
     """Run the command line; errors people can mend become one line on stderr and exit status 1."""
     try:
         app()
-    except (DataError, ModelError, OSError) as error:
-        fail(error)
-    except (ValueError, RuntimeError) as error:
-        # errors of modules that need more than the core are imported only by what raises them
-        if type(error).__name__ not in {"ParameterError", "ChapterError", "BookError", "FetchError", "RelativesError"}:
-            raise
+    except (StudyError, OSError) as error:
         fail(error)
 
 

@@ -154,7 +154,7 @@ def publish(
     from dnastudy.experiments import Store
     from dnastudy.models.base import ModelError
     from dnastudy.records import git_commit
-    from dnastudy.study import compute, finding_values, publish_records, readme_block, write_readme_part
+    from dnastudy.study import compute, finding_values, genes_record, publish_records, readme_block, write_readme_part
 
     root = find_root()
     if git_commit().endswith("-dirty") and not allow_dirty:
@@ -165,7 +165,7 @@ def publish(
     results = compute(settings, say)
     dataset = settings.dataset()
     findings = finding_values(dataset, results, Store().relatives(dataset), settings.bootstrap_replicates)
-    publish_records(root, results, findings)
+    publish_records(root, results, findings, genes_record(dataset))
     # pages name the profile; where the genes lie on this machine stays out of them
     if data:
         os.environ["DNASTUDY_DATA"] = str(Path(data).resolve())

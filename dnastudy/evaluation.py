@@ -49,10 +49,11 @@ def score(model: LanguageModel, genes: pd.DataFrame, progress: Callable[[int], N
     events = model.paper_events
     for batch in _batches(genes["sequence"]):
         encoded = encode(batch)
-        raw = _sums(model.log_probs(encoded))
+        log_probs = model.log_probs(encoded)
+        raw = _sums(log_probs)
         nucleotides = _sums(model.nucleotide_log_probs(encoded))
         if events == "nucleotides":
-            paper = _sums([row[:-1] for row in model.log_probs(encoded)])
+            paper = _sums([row[:-1] for row in log_probs])
         else:
             paper = raw if events else np.full(len(batch), math.nan)
         count = {None: 0 * encoded.lengths, "nucleotides": encoded.lengths}.get(events, encoded.lengths + 1)

@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
+from dnastudy.errors import StudyError
 from dnastudy.sequences import read_fasta
 
 CSV_COLUMNS = {
@@ -31,7 +32,7 @@ _TAG = re.compile(r"\[([\w.-]+)=([^\]]*)\]")
 _LAST_TAG = re.compile(r"\[description=(.*)\]$")  # as written by write_genes: may hold brackets itself
 
 
-class DataError(ValueError):
+class DataError(StudyError, ValueError):
     """Data that breaks the gene table's schema; the message names file, record, position and the way out."""
 
 

@@ -16,16 +16,18 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
+from dnastudy.errors import StudyError
+
 HEADER = "# Parameters of this chapter"
 INJECTED = "# Parameters"  # how papermill begins the cell it adds
 _TYPES = {"str": str, "int": int, "float": float, "bool": bool, "list": list, "dict": dict}
 
 
-class ParameterError(ValueError):
+class ParameterError(StudyError, ValueError):
     """A chapter was given a parameter it does not have, or a value of another type."""
 
 
-class ChapterError(RuntimeError):
+class ChapterError(StudyError, RuntimeError):
     """A chapter cannot be found, opened or run to its end."""
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from dnastudy.errors import StudyError
 from dnastudy.sequences import reverse_complement, write_fasta
 
 SHORT = 24
@@ -28,6 +29,10 @@ KMER = 11
 """MMseqs2's k-mer length, in nt; its default of 15 misses about one relative in twenty between 70 and 80 %."""
 E_VALUE = 1e-3
 COLUMNS = ["id", "nearest", "identity", "coverage", "strand"]
+
+
+class RelativesError(StudyError, RuntimeError):
+    """MMseqs2 did not do its work."""
 
 
 def mmseqs_binary() -> Path:
@@ -94,7 +99,7 @@ def nearest_relatives(
     ------
     FileNotFoundError
         Without MMseqs2.
-    RuntimeError
+    RelativesError
         When MMseqs2 fails, with its last words.
     ValueError
         For thresholds outside 0..1.
@@ -172,7 +177,7 @@ def _search(queries: pd.DataFrame, targets: pd.DataFrame, lengths: np.ndarray, t
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             words = (done.stdout + done.stderr).strip()[-800:]
-            raise RuntimeError(f"MMseqs2 failed with exit status {done.returncode}: {words}")
+            raise RelativesError(f"MMseqs2 failed with exit status {done.returncode}: {words}")
         columns = ["query", "target", "same", "columns", "qstart", "qend", "tstart", "tend"]
         found = pd.read_csv(folder / "hits.tsv", sep="\t", names=columns)
     if found.empty:

@@ -13,15 +13,18 @@ import pandas as pd
 
 from dnastudy import evaluation
 from dnastudy.datasets import Dataset, paper
+from dnastudy.describe import describe_genes
 from dnastudy.experiments import Profile, Result, Store, all_runs, ngram_runs
 from dnastudy.files import whole_folder, write_whole
 from dnastudy.models.base import ModelError
 from dnastudy.records import from_json, to_json
+from dnastudy.relatives import study_relatives
 
 TOLERANCE = 1e-9
 """Largest relative difference that counts as the paper's figure reproduced."""
 RECORDS = Path("results") / "runs"
 FINDINGS = Path("results") / "findings.json"
+GENES = Path("results") / "genes-real.json"
 
 
 def compute(profile: Profile, log: Callable[[str], None] | None = None) -> dict[str, Result]:
@@ -231,12 +234,23 @@ def published(root: Path) -> dict[str, dict[str, Any]]:
     return {path.stem: from_json(path.read_text()) for path in files}
 
 
-def publish_records(root: Path, results: Mapping[str, Result], findings: Mapping[str, Any]) -> Path:
-    """Replace the published records, and the figures behind the answer, by these."""
+def genes_record(dataset: Dataset) -> dict[str, Any]:
+    """Aggregated figures of a study's genes, no sequences and no ids: what the simulation is set beside."""
+    splits = {name: dataset.splits[name] for name in ("train", "validation", "test")}
+    hashes = {name: dataset.hashes[name] for name in splits}
+    about = {"description": dataset.description, "sha256": hashes}
+    return {"data": about, **describe_genes(splits, study_relatives(splits))}
+
+
+def publish_records(
+    root: Path, results: Mapping[str, Result], findings: Mapping[str, Any], genes: Mapping[str, Any]
+) -> Path:
+    """Replace the published records, the figures behind the answer, and those of the genes by these."""
     with whole_folder(root / RECORDS) as half:
         for name, result in results.items():
             (half / f"{name}.json").write_text(to_json(result.record))
     write_whole(root / FINDINGS, to_json(dict(findings)))
+    write_whole(root / GENES, to_json(dict(genes)))
     return root / RECORDS
 
 

@@ -267,3 +267,14 @@ def test_a_failing_source_is_left_as_it_was(project):
 def test_importing_the_package_stays_light():
     code = "import sys, dnastudy, dnastudy.chapters; print({'altair', 'papermill', 'nbformat'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
+
+
+def test_types_are_found_where_a_namespace_keeps_a_function_for_them(tmp_path, monkeypatch):
+    """As from Python 3.14 on, and without a history as under nbval."""
+    (tmp_path / "_config.yml").touch()
+    (tmp_path / "notebooks").mkdir()
+    monkeypatch.chdir(tmp_path)
+    namespace = {"__annotate__": lambda form: {"repeats": int}, "repeats": 2}
+    assert open_chapter(namespace).parameters.repeats == 2
+    with pytest.raises(ParameterError, match="repeats"):
+        open_chapter({**namespace, "repeats": "two"})

@@ -129,9 +129,8 @@ def test_joining_is_counting_together(model):
         half.join(TRAIN[70:])
     except ModelError:
         pytest.skip("takes no more genes after training")
-    if model.name == "ngram":
-        np.testing.assert_array_equal(half.counts, model.counts)
-        np.testing.assert_array_equal(half.log_distributions(TEST)[-1], model.log_distributions(TEST)[-1])
+    for a, b in zip(half.log_distributions(TEST), model.log_distributions(TEST), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12)
 
 
 def test_uniform_is_two_bits():

@@ -15,7 +15,7 @@ from dnastudy import study
 from dnastudy.chapters import find_chapters
 from dnastudy.datasets import paper
 from dnastudy.experiments import Result, load_profile, ngram_runs
-from dnastudy.records import from_json
+from dnastudy.records import from_json, to_json
 
 ROOT = Path(__file__).parents[1]
 RECORDS = study.published(ROOT)
@@ -94,6 +94,13 @@ def test_published_pages_are_executed_on_real_genes():
             f"{name} was made from no clean commit"
         )
         assert any("this page took" in text for text in texts)
+
+
+@pytest.mark.realdata
+def test_the_genes_stored_figures_are_theirs(real_data):
+    """What the simulation is compared with everywhere comes out again from the real genes."""
+    dataset = load_profile("cpu", data=str(real_data)).dataset()
+    assert from_json(to_json(study.genes_record(dataset))) == from_json((ROOT / study.GENES).read_text())
 
 
 def _text(output) -> str:

@@ -18,6 +18,7 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from dnastudy.errors import StudyError
 from dnastudy.files import whole_folder
 from dnastudy.sequences import END, NUM_SYMBOLS, EncodedSequences, decode, encode
 
@@ -26,7 +27,7 @@ FORMAT = 1
 """Version of the saved form; raised when older files can no longer be read."""
 
 
-class ModelError(ValueError):
+class ModelError(StudyError, ValueError):
     """A model that cannot be made, loaded or used as asked; the message says what to do."""
 
 

@@ -18,22 +18,26 @@ class Uniform(base.LanguageModel):
     family = "reference"
 
     class Settings(base.Settings):
-        """Settings of the uniform model: none to choose."""
+        """Settings of the uniform model."""
 
         mean_length: float | None = Field(default=None, gt=0, description="mean length in nt; None: the training mean")
 
     def fit(self, train: base.Sequences, validation: base.Sequences | None = None) -> Self:
         """Take the mean length from ``train`` unless it is set."""
-        self._mean = self.settings.mean_length or float(encode(train).lengths.mean())
-        return self
+        self._genes = self._nucleotides = 0
+        return self.join(train)
 
     def join(self, sequences: base.Sequences) -> Self:
-        """Nothing to add: four equal nucleotides stay equal."""
+        """Let more genes count for the mean length."""
+        encoded = encode(sequences)
+        self._genes += len(encoded)
+        self._nucleotides += encoded.nucleotides
         return self
 
     def log_distributions(self, sequences: base.Sequences) -> list[np.ndarray]:
         """See the base class."""
-        end = 1 / (self._mean + 1)
+        mean = self.settings.mean_length or self._nucleotides / max(self._genes, 1)
+        end = 1 / (mean + 1)
         row = np.log([(1 - end) / 4] * 4 + [end])
         return [np.tile(row, (length + 1, 1)) for length in encode(sequences).lengths]
 
@@ -43,7 +47,7 @@ class Uniform(base.LanguageModel):
         return 1
 
     def _arrays(self) -> dict[str, np.ndarray]:
-        return {"mean_length": np.float64(self._mean)}
+        return {"genes": np.int64(self._genes), "nucleotides": np.int64(self._nucleotides)}
 
     def _restore(self, arrays: dict[str, np.ndarray]) -> None:
-        self._mean = float(arrays["mean_length"])
+        self._genes, self._nucleotides = int(arrays["genes"]), int(arrays["nucleotides"])
