@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TextIO
+from itertools import pairwise
+from typing import Any, TextIO
 
 import numpy as np
 
@@ -84,6 +87,27 @@ def encode(sequences: Sequence[str] | EncodedSequences) -> EncodedSequences:
                     f"sequence {index} has {found.group()!r} at position {found.start() + 1}; only A, C, G, T are known"
                 )
     return EncodedSequences(symbols, starts)
+
+
+def map_parts(function: Callable[[EncodedSequences, slice], Any], encoded: EncodedSequences, size: int) -> list[Any]:
+    """Apply ``function`` to runs of whole sequences, in threads; results in their order.
+
+    Parameters
+    ----------
+    function : callable
+        Gets the run, and its place in ``encoded.symbols``.
+    size : int
+        Symbols a run has about.
+    """
+    cuts = np.unique(np.append(np.searchsorted(encoded.starts, np.arange(0, encoded.starts[-1], size)), len(encoded)))
+    parts = []
+    for a, b in pairwise(cuts.tolist()):
+        here = slice(encoded.starts[a], encoded.starts[b])
+        parts.append((EncodedSequences(encoded.symbols[here], encoded.starts[a : b + 1] - encoded.starts[a]), here))
+    if len(parts) < 2:
+        return [function(*part) for part in parts]
+    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+        return list(pool.map(lambda part: function(*part), parts))
 
 
 def decode(codes: np.ndarray) -> str:

@@ -10,12 +10,18 @@ import pytest
 from helpers import random_sequences
 
 from dnastudy import models
-from dnastudy.models import MODELS, ModelError, base, create, ngram
-from dnastudy.sequences import END, NUCLEOTIDES, encode
+from dnastudy.models import MODELS, ModelError, base, create
+from dnastudy.sequences import END, NUCLEOTIDES, encode, map_parts
 
 TRAIN = random_sequences(150, seed=1, low=1)
 TEST = ["", "A", "ACGT", "TTTTTTTTTTTTTTTT", *random_sequences(30, seed=2)]
 VARIANTS = {
+    "expert": [
+        {},
+        {"experts": ["context"]},
+        {"experts": ["copy", "own", "inverted"], "hidden": 0},
+        {"gating": "cross-validation"},
+    ],
     "ngram": [
         {"order": order, "smoothing": smoothing, "protocol": protocol}
         for order in (1, 2, 3, 5, 8)
@@ -123,8 +129,10 @@ def test_fast_sampling_is_the_derived_sampling(model):
 
 def test_joining_is_counting_together(model):
     half = create(model.name, model.settings.model_dump()).fit(TRAIN[:70])
-    if model.name == "ngram":
-        half.novelty = model.novelty
+    # joining keeps what was tuned, so both must be tuned alike
+    for tuned in ("novelty", "gate", "tables"):
+        if hasattr(model, tuned):
+            setattr(half, tuned, getattr(model, tuned))
     try:
         half.join(TRAIN[70:])
     except ModelError:
@@ -220,11 +228,12 @@ def test_ngrams_against_the_oracle(case):
 def test_counting_and_scoring_in_parts_change_nothing(monkeypatch):
     whole = create("ngram", {"order": 3}).fit(TRAIN)
     monkeypatch.setattr("dnastudy.models.ngram.PART_EVENTS", 50)
-    parts = create("ngram", {"order": 3}).fit(TRAIN)
-    assert len(ngram._map_parts(len, encode(TRAIN), 0)) > 20
-    assert sum(ngram._map_parts(len, encode(TRAIN), 0)) == len(TRAIN)
-    np.testing.assert_array_equal(whole.counts, parts.counts)
-    for a, b in zip(whole.log_probs(TEST), parts.log_probs(TEST), strict=True):
+    cut = create("ngram", {"order": 3}).fit(TRAIN)
+    parts = map_parts(lambda part, here: (len(part), here.stop - here.start), encode(TRAIN), 50)
+    assert len(parts) > 20
+    assert np.sum(parts, axis=0).tolist() == [len(TRAIN), len(encode(TRAIN).symbols)]
+    np.testing.assert_array_equal(whole.counts, cut.counts)
+    for a, b in zip(whole.log_probs(TEST), cut.log_probs(TEST), strict=True):
         np.testing.assert_array_equal(a, b)
 
 

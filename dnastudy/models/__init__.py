@@ -15,6 +15,7 @@ __all__ = ["MODELS", "LanguageModel", "ModelError", "create", "load", "model_cla
 MODELS: dict[str, str] = {
     "uniform": "dnastudy.models.uniform:Uniform",
     "ngram": "dnastudy.models.ngram:NGram",
+    "expert": "dnastudy.models.expert.model:Expert",
 }
 """Registered name to ``module:class``; a model's module is imported only when the model is asked for."""
 

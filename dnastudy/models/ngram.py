@@ -8,9 +8,6 @@ shape (states, 5), holds the whole model, and every smoothing is a function from
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from itertools import pairwise
 from typing import Any, Literal, Self
@@ -19,7 +16,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from dnastudy.models import base
-from dnastudy.sequences import END, NUM_SYMBOLS, EncodedSequences, encode
+from dnastudy.sequences import END, NUM_SYMBOLS, EncodedSequences, encode, map_parts
 
 PAPER_VOCABULARY = 7
 """Symbols over which the paper's Laplace spreads its additions: A C G T, start, end and unknown."""
@@ -125,7 +122,8 @@ class NGram(base.LanguageModel):
         if not encoded.nucleotides:
             raise base.ModelError("ngram: no nucleotides to count")
         size = self.counts.size
-        parts = _map_parts(lambda part: np.bincount(self._events(part), minlength=size), encoded, 4 * size)
+        part = max(PART_EVENTS, 4 * size)
+        parts = map_parts(lambda part, _: np.bincount(self._events(part), minlength=size), encoded, part)
         counts = sum(parts).reshape(-1, NUM_SYMBOLS)
         if not self.ends:
             counts[:, END] = 0
@@ -201,7 +199,9 @@ class NGram(base.LanguageModel):
 
     def _look_up(self, table: np.ndarray, sequences: base.Sequences, last: int = 0) -> list[np.ndarray]:
         flat = table.ravel()
-        parts = _map_parts(lambda part: _by_sequence(flat[self._events(part)], part.starts, last), encode(sequences), 0)
+        parts = map_parts(
+            lambda part, _: _by_sequence(flat[self._events(part)], part.starts, last), encode(sequences), PART_EVENTS
+        )
         return [row for part in parts for row in part]
 
     def _events(self, encoded: EncodedSequences) -> np.ndarray:
@@ -284,26 +284,6 @@ def _add_shifted(code: np.ndarray, window: np.ndarray, done: int) -> None:
     shift = done + 1
     if shift < len(code):
         code[shift:] += window[:-shift].astype(np.intp) << (2 * done)
-
-
-def _map_parts(function: Callable[[EncodedSequences], Any], encoded: EncodedSequences, least: int) -> list[Any]:
-    """Apply ``function`` to runs of whole sequences that fit the processor's caches, in threads; in their order.
-
-    ``least``: fewest events a part should have, where the function's own cost is independent of them.
-    """
-    size = max(PART_EVENTS, least)
-    cuts = np.searchsorted(encoded.starts, np.arange(0, encoded.starts[-1], size))
-    cuts = np.unique(np.append(cuts, len(encoded)))
-    parts = [
-        EncodedSequences(
-            encoded.symbols[encoded.starts[a] : encoded.starts[b]], encoded.starts[a : b + 1] - encoded.starts[a]
-        )
-        for a, b in pairwise(cuts)
-    ]
-    if len(parts) < 2:
-        return [function(part) for part in parts]
-    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
-        return list(pool.map(function, parts))
 
 
 def _by_sequence(rows: np.ndarray, starts: np.ndarray, last: int = 0) -> list[np.ndarray]:

@@ -1,0 +1,1 @@
+"""Expert models: context counts and copies, mixed by how well each does (see `model.Expert`)."""

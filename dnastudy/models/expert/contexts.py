@@ -1,0 +1,80 @@
+"""Context experts: what followed each context of the memory, of any length, found in one pass (see `memory`)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dnastudy.compiled import helper
+from dnastudy.models.expert.copies import ones
+from dnastudy.models.expert.state import DEPTH
+from dnastudy.sequences import END
+
+_ONE = np.uint64(1)
+
+
+@helper
+def _rank(blocks, block, place, out):
+    """Nucleotides of each kind before a sorted place of the shard whose blocks start at ``block``."""
+    row = block + (place >> 6)
+    mask = (_ONE << np.uint64(place & 63)) - _ONE
+    low, high, half = blocks[row, 4], blocks[row, 5], np.uint64(32)
+    out[0] = np.int64(low & np.uint64(0xFFFFFFFF)) + ones(blocks[row, 0] & mask)
+    out[1] = np.int64(low >> half) + ones(blocks[row, 1] & mask)
+    out[2] = np.int64(high & np.uint64(0xFFFFFFFF)) + ones(blocks[row, 2] & mask)
+    out[3] = np.int64(high >> half) + ones(blocks[row, 3] & mask)
+
+
+@helper
+def start_strand(state, row, strand, memory):
+    """The contexts before a gene: none, and the end of any gene of the memory."""
+    for shard in range(len(memory.first)):
+        size = memory.bounds[shard + 1] - memory.bounds[shard]
+        state.low[row, strand, shard, 0], state.high[row, strand, shard, 0] = 0, size
+        state.low[row, strand, shard, 1], state.high[row, strand, shard, 1] = memory.first[shard, END], size
+        state.depth[row, strand, shard] = 1
+
+
+@helper
+def find_counts(state, row, strand, memory):
+    """Look up what follows each context found, in all shards."""
+    for shard in range(len(memory.first)):
+        low, high = state.low[row, strand, shard], state.high[row, strand, shard]
+        below, within = state.below[row, strand, shard], state.within[row, strand, shard]
+        block = memory.block_bounds[shard]
+        for k in range(state.depth[row, strand, shard] + 1):
+            if k and low[k] == low[k - 1] and high[k] == high[k - 1]:
+                for s in range(4):
+                    below[k, s], within[k, s] = below[k - 1, s], within[k - 1, s]
+            else:
+                _rank(memory.blocks, block, low[k], below[k])
+                _rank(memory.blocks, block, high[k], within[k])
+                for s in range(4):
+                    within[k, s] -= below[k, s]
+
+
+@helper
+def extend_contexts(state, row, strand, memory, symbol):
+    """Append a nucleotide to every context: its range of places follows from the counts before it."""
+    for shard in range(len(memory.first)):
+        low, high = state.low[row, strand, shard], state.high[row, strand, shard]
+        below, within = state.below[row, strand, shard], state.within[row, strand, shard]
+        depth = 0
+        for k in range(min(state.depth[row, strand, shard] + 1, DEPTH), 0, -1):
+            low[k] = memory.first[shard, symbol] + below[k - 1, symbol]
+            high[k] = low[k] + within[k - 1, symbol]
+            if not depth and high[k] > low[k]:
+                depth = k
+        state.depth[row, strand, shard] = depth
+
+
+@helper
+def context_counts(state, row, strand, k, out):
+    """Counts after the context of k nt in all shards; returns the ends among them."""
+    ends = 0
+    out[:] = 0
+    for shard in range(state.depth.shape[2]):
+        if k <= state.depth[row, strand, shard]:
+            ends += state.high[row, strand, shard, k] - state.low[row, strand, shard, k]
+            for s in range(4):
+                out[s] += state.within[row, strand, shard, k, s]
+    return ends - out.sum()

@@ -1,0 +1,173 @@
+"""What the expert model tunes on genes outside its memory: how far to trust copies, and the gate.
+
+The gate is a network with one hidden layer (rectified) from facts, such as how often a context was seen and how well
+each expert did lately, to one weight an expert: a mixture of experts in the logarithmic domain (logistic mixing, as in
+Mahoney's PAQ), trained by Adam (Kingma and Ba, 2015) on the cross-entropy of the nucleotides.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dnastudy.models.expert.state import (
+    KNOWN,
+    LEVELS,
+    NUM_CASES,
+    NUM_END,
+    NUM_EXPERTS,
+    NUM_FACTS,
+    RUNS,
+    Gate,
+    Tables,
+    end_bin,
+)  # fmt: skip
+from dnastudy.sequences import END
+
+BATCH = 2048
+RATE = 0.004
+"""Highest learning rate: reached after a tenth of the steps, then falling to 0 along a cosine."""
+UNTRAINED = 0.15
+"""Weight of every expert before training."""
+
+
+def _assumed_hits() -> np.ndarray:
+    """How often copies of each class are taken to be right before any was counted, shape (NUM_CLASSES,)."""
+    misses = np.arange(33)
+    rate = np.clip(0.25 + 0.74 * np.maximum(1 - misses / 24, 0) ** 2, 0.26, 0.99)
+    return np.tile(rate, KNOWN * RUNS)
+
+
+def _assumed_symbols() -> np.ndarray:
+    """Symbols by level when nothing but the chance of a hit is known, shape (NUM_CASES, 4)."""
+    hit = 1 / (1 + np.exp(1 - np.arange(LEVELS) / 2))
+    table = np.empty((LEVELS, 4, 5, 4, 4))
+    table[:] = ((1 - hit) / 3)[:, None, None, None, None]
+    for symbol in range(4):
+        table[:, symbol, :, :, symbol] = hit[:, None, None]
+    return table.reshape(NUM_CASES, 4)
+
+
+def copy_tables(hits: np.ndarray, symbols: np.ndarray, ends: np.ndarray) -> Tables:
+    """Tables from counts, each smoothed towards what is assumed before any was seen.
+
+    Parameters
+    ----------
+    hits : array, shape (2, NUM_CLASSES, 2)
+        Misses and hits of copies of each class, by strand.
+    symbols : array, shape (2, NUM_CASES, 4)
+        Nucleotides that came in each case; zeros: what a hit makes likely.
+    ends : array, shape (bins,)
+        Hazard of the end.
+    """
+    hit = np.clip((hits[:, :, 1] + _assumed_hits()) / (hits.sum(axis=2) + 1), 0.25, 0.9995)
+    symbol = (symbols + 4 * _assumed_symbols()) / (symbols.sum(axis=2, keepdims=True) + 4)
+    return tables_from(hit, symbol, ends)
+
+
+def tables_from(hit: np.ndarray, symbol: np.ndarray, end: np.ndarray) -> Tables:
+    """Tables with all that follows from these three (see `Tables`)."""
+    odds = hit / (1 - hit)
+    level = np.clip(np.rint(2 * (np.log(odds) + 1)), 0, LEVELS - 1).astype(np.int64)
+    return Tables(odds**1.5, hit, level, symbol, np.log(symbol), end)
+
+
+def end_hazard(lengths: np.ndarray) -> np.ndarray:
+    """Probability that a gene ends after so many nucleotides, by bin of the position, from the lengths of genes."""
+    ends = np.bincount(end_bin(lengths))
+    positions = np.arange(lengths.max() + 1)
+    still_there = len(lengths) - np.searchsorted(np.sort(lengths), positions)
+    at_risk = np.bincount(end_bin(positions), weights=still_there)
+    mean = len(lengths) / (lengths.sum() + len(lengths))
+    return np.clip((ends + 10 * mean) / (at_risk + 10), 1e-9, 0.99)
+
+
+def untrained_gate(hidden: int) -> Gate:
+    """Equal weights for all experts, and the position alone for the end."""
+    end = np.zeros(NUM_END)
+    end[1] = 1
+    return Gate(
+        np.zeros((NUM_FACTS, hidden), np.float32), np.zeros(hidden, np.float32),
+        np.zeros((hidden, NUM_EXPERTS), np.float32), np.full(NUM_EXPERTS, UNTRAINED, np.float32), end,
+    )  # fmt: skip
+
+
+def train_gate(
+    experts: np.ndarray, facts: np.ndarray, truth: np.ndarray, hidden: int, passes: int, seed: int
+) -> tuple[np.ndarray, ...]:
+    """Weights of the network, for facts as they are (their mean and spread are folded in).
+
+    Parameters
+    ----------
+    experts : float32 array, shape (n, NUM_EXPERTS, 4)
+        Centred logarithms.
+    facts : float32 array, shape (n, NUM_FACTS)
+    truth : array, shape (n,)
+        Symbols that came; nothing is learned where that is the end.
+    passes : int
+        Times through the data.
+    """
+    random = np.random.default_rng(seed)
+    places = np.flatnonzero(truth < END)
+    n = len(places)
+    mean, spread = facts.mean(axis=0, dtype=np.float64), facts.std(axis=0, dtype=np.float64) + 1e-3
+    mean, scale = mean.astype(np.float32), (1 / spread).astype(np.float32)
+    bound = 1 / np.sqrt(NUM_FACTS)
+    weights = [
+        random.uniform(-bound, bound, (NUM_FACTS, hidden)).astype(np.float32),
+        random.uniform(-bound, bound, hidden).astype(np.float32),
+        np.zeros((hidden, NUM_EXPERTS), np.float32),
+        np.full(NUM_EXPERTS, UNTRAINED, np.float32),
+    ]
+    first, second = ([np.zeros_like(w) for w in weights] for _ in range(2))
+    size = min(BATCH, n)
+    steps = passes * (n // size)
+    order = np.empty(0, np.int64)
+    for step in range(steps):
+        if len(order) < size:
+            order = random.permutation(places)
+        batch, order = order[:size], order[size:]
+        gradients = _gradients(weights, (facts[batch] - mean) * scale, experts[batch], truth[batch])
+        rate = RATE * min((step + 1) / (0.1 * steps), 0.5 * (1 + np.cos(np.pi * step / steps)))
+        for w, g, m, v in zip(weights, gradients, first, second, strict=True):
+            m += np.float32(0.1) * (g - m)
+            v += np.float32(0.01) * (g * g - v)
+            w -= (
+                np.float32(rate / (1 - 0.9 ** (step + 1)))
+                * m
+                / (np.sqrt(v / (1 - 0.99 ** (step + 1))) + np.float32(1e-8))
+            )
+    inputs = weights[0] * scale[:, None]
+    return inputs, weights[1] - mean @ inputs, weights[2], weights[3]
+
+
+def _gradients(weights, z: np.ndarray, x: np.ndarray, truth: np.ndarray) -> list[np.ndarray]:
+    """Of the mean cross-entropy; z (n, facts), x (n, experts, 4)."""
+    inputs, bias, outputs, offset = weights
+    n = len(truth)
+    hidden = np.maximum(z @ inputs + bias, 0)
+    gated = hidden @ outputs + offset
+    logits = np.matmul(gated[:, None, :], x)[:, 0, :]
+    p = np.exp(logits - logits.max(axis=1, keepdims=True))
+    p /= p.sum(axis=1, keepdims=True)
+    p[np.arange(n), truth] -= 1
+    to_gated = np.matmul(x, p[:, :, None])[:, :, 0] / n
+    to_hidden = (to_gated @ outputs.T) * (hidden > 0)
+    return [z.T @ to_hidden, to_hidden.sum(axis=0), hidden.T @ to_gated, to_gated.sum(axis=0)]
+
+
+def train_end(ending: np.ndarray, ended: np.ndarray) -> np.ndarray:
+    """Weights of a logistic regression of the end on what speaks for it, by Newton's method.
+
+    A small penalty (1 a squared weight) holds the weights near those of the position alone.
+    """
+    base = untrained_gate(1).end
+    weights = base.copy()
+    for _ in range(25):
+        p = 1 / (1 + np.exp(-np.clip(ending @ weights, -40, 40)))
+        gradient = ending.T @ (p - ended) + (weights - base)
+        curvature = (ending * (p * (1 - p))[:, None]).T @ ending + np.eye(NUM_END)
+        step = np.linalg.solve(curvature, gradient)
+        weights -= step
+        if np.abs(step).max() < 1e-6:
+            break
+    return weights

@@ -1,0 +1,225 @@
+"""A mixture of experts: counts of contexts of many lengths, and copies of genes seen before.
+
+Such mixtures are the strongest compressors of DNA: XM (Cao, Dix, Allison and Mears, 2007) and GeCo2 and GeCo3
+(Pratas, Silva and others, 2019, 2020); geometric mixing by learned weights is that of Mahoney's PAQ. Here the memory
+is fixed while a gene is scored, so that each gene is scored on its own, and everything that is tuned (`gate`) is
+tuned on genes outside the memory. `memory` finds contexts, `copies` and `reading` are the experts.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any, Literal, Self
+
+import numpy as np
+from pydantic import Field
+
+from dnastudy.models import base
+from dnastudy.models.expert import gate as gating
+from dnastudy.models.expert.memory import Memories
+from dnastudy.models.expert.reader import Reader
+from dnastudy.models.expert.state import (
+    FAMILIES,
+    NUM_CASES,
+    NUM_CLASSES,
+    SHIFT,
+    Gate,
+    State,
+)  # fmt: skip
+from dnastudy.sequences import END, EncodedSequences, encode
+
+Family = Literal["context", "copy", "reverse", "own", "inverted"]
+CALIBRATION = 300_000
+"""Nucleotides on which copies are counted."""
+SAMPLED_AT_ONCE = 256
+NO_HITS, NO_SYMBOLS = np.zeros((2, NUM_CLASSES, 2)), np.zeros((2, NUM_CASES, 4))
+
+
+class Expert(base.LanguageModel):
+    """Geometric mixture of context counts and copies, gated by a small network.
+
+    For nucleotide s after a prefix, log p(s) = sum over experts e of w_e log p_e(s), normalised, with weights w_e that
+    the gate derives from facts about the prefix. The end of the gene has a probability of its own, by a logistic
+    regression on the position, on what ended after the same contexts, and on copies that end.
+    """
+
+    name = "expert"
+    family = "expert"
+    further_code = (
+        "compiled.py",
+        *(
+            f"models/expert/{part}.py"
+            for part in ("state", "memory", "contexts", "copies", "reading", "reader", "gate")
+        ),
+    )
+
+    class Settings(base.Settings):
+        """Settings of an expert model."""
+
+        experts: list[Family] = Field(
+            default=["context", "copy", "reverse", "own"],
+            min_length=1,
+            description="families of experts: context (counts), copy, reverse (both on the other strand), own "
+            "(the gene's own prefix), inverted (its reverse complement)",
+        )
+        gating: Literal["validation", "cross-validation"] = Field(
+            default="validation",
+            description="genes to tune the gate on: those given for validation (without any: as the other), or the "
+            "training genes, each part of them with the others as memory",
+        )
+        folds: int = Field(default=5, ge=2, description="parts for gating=cross-validation")
+        tuning_nucleotides: int = Field(default=600_000, ge=1000, description="nucleotides at most to tune the gate on")
+        hidden: int = Field(default=32, ge=0, description="hidden units of the gate; 0: the same weights everywhere")
+        passes: int = Field(default=3, ge=1, description="times through the genes the gate is tuned on")
+        shift: int = Field(default=SHIFT, ge=0, description="longest insertion or deletion a copy survives, nt")
+        substitutions: bool = Field(
+            default=True,
+            description="a copy's expectation depends on the copied neighbours (CpG decay), not only on its hits",
+        )
+        seed: int = Field(default=1, ge=0, description="seed of the gate's first weights and of its batches")
+
+    def __init__(self, settings: dict[str, Any] | base.Settings | None = None):
+        super().__init__(settings)
+        self.memories = Memories()
+        self.tables = gating.copy_tables(NO_HITS, NO_SYMBOLS, np.full(1, 0.003))
+        self.gate = gating.untrained_gate(self.settings.hidden)
+        self.tuned_on = 0
+        self._use = np.array([name in self.settings.experts for name in FAMILIES])
+
+    @property
+    def num_parameters(self) -> int:
+        """Nucleotides remembered, and the numbers that were tuned."""
+        tuned = sum(a.size for a in self.gate) + self.tables.hit.size + self.tables.symbol.size + self.tables.end.size
+        return len(self.memories.forward.symbols) + tuned
+
+    @property
+    def tuned(self) -> dict[str, float]:
+        """On how many nucleotides the gate was tuned."""
+        return {"tuning_nucleotides": self.tuned_on}
+
+    # learning
+
+    def fit(self, train: base.Sequences, validation: base.Sequences | None = None) -> Self:
+        """Remember ``train``; tune on ``validation``, or by cross-validation inside ``train``."""
+        train, validation = encode(train), encode(validation if validation is not None else [])
+        if not train.nucleotides:
+            raise base.ModelError("expert: no nucleotides to remember")
+        self.__init__(self.settings)
+        settings = self.settings
+        hazard = gating.end_hazard(train.lengths)
+        if settings.gating == "validation" and validation.nucleotides:
+            memories = Memories()
+            memories.add(train)
+            parts = [(memories, _spread(validation, settings.tuning_nucleotides))]
+        else:
+            folds = min(settings.folds, len(train))
+            budget = settings.tuning_nucleotides // folds
+            fold_of = np.arange(len(train)) % folds
+            parts = []
+            for fold in range(folds if folds > 1 else 0):
+                memories = Memories()
+                memories.add(_chosen(train, np.flatnonzero(fold_of != fold)))
+                parts.append((memories, _spread(_chosen(train, np.flatnonzero(fold_of == fold)), budget)))
+            memories = Memories()
+            memories.add(train)
+        self.memories = memories
+        self._tune([part for part in parts if part[1].nucleotides and part[0].forward.symbols.size], hazard)
+        return self
+
+    def join(self, sequences: base.Sequences) -> Self:
+        """Remember more genes; what was tuned is kept."""
+        sequences = encode(sequences)
+        if len(sequences):
+            self.memories.add(sequences)
+        return self
+
+    def _tune(self, parts: list[tuple[Memories, EncodedSequences]], hazard: np.ndarray) -> None:
+        """Learn the tables of copies and the gate from genes, each part read beside the memory it is not in."""
+        settings = self.settings
+        self.tables = gating.copy_tables(NO_HITS, NO_SYMBOLS, hazard)
+        nucleotides = sum(genes.nucleotides for _, genes in parts)
+        if not nucleotides:
+            return
+        counted = [(m, _spread(genes, CALIBRATION * genes.nucleotides // nucleotides)) for m, genes in parts]
+        hits = sum(self._reader(m).count_copies(genes)[0] for m, genes in counted)
+        self.tables = gating.copy_tables(hits, NO_SYMBOLS, hazard)
+        if settings.substitutions:
+            symbols = sum(self._reader(m).count_copies(genes)[1] for m, genes in counted)
+            self.tables = gating.copy_tables(hits, symbols, hazard)
+        seen = [self._reader(memories).observe(genes) for memories, genes in parts]
+        experts, facts, ending = (
+            arrays[0] if len(parts) == 1 else np.concatenate(arrays) for arrays in zip(*seen, strict=True)
+        )
+        truth = np.concatenate([genes.symbols for _, genes in parts])
+        network = gating.train_gate(experts, facts, truth, settings.hidden, settings.passes, settings.seed)
+        self.gate = Gate(*network, gating.train_end(ending, truth == END))
+        self.tuned_on = nucleotides
+
+    # the protocol
+
+    def _reader(self, memories: Memories | None = None) -> Reader:
+        return Reader(memories or self.memories, self.tables, self.gate, self._use, self.settings.shift)
+
+    def log_distributions(self, sequences: base.Sequences) -> list[np.ndarray]:
+        """See the base class."""
+        encoded = encode(sequences)
+        return np.split(self._reader().read(encoded), encoded.starts[1:-1]) if len(encoded) else []
+
+    # sampling
+
+    def sample(self, n: int, *, seed: int = 0, **options: Any) -> list[str]:
+        """See the base class; drawn 256 sequences at a time, as each takes a quarter of a megabyte."""
+        drawn = super().sample(min(n, SAMPLED_AT_ONCE), seed=seed, **options)
+        while len(drawn) < n:
+            more = min(n - len(drawn), SAMPLED_AT_ONCE)
+            drawn += super().sample(more, seed=[seed, len(drawn)], **options)
+        return drawn
+
+    def _start(self, prefixes: list[np.ndarray]) -> State:
+        return self._reader().start(prefixes)
+
+    def _next(self, state: State) -> np.ndarray:
+        return self._reader().next(state)
+
+    def _advance(self, state: State, symbols: np.ndarray, alive: np.ndarray) -> State:
+        if len(alive) < len(state.length):
+            state = State(*(array[alive] for array in state))
+        self._reader().advance(state, symbols)
+        return state
+
+    # saving: the index is sorted again on loading
+
+    def _arrays(self) -> dict[str, np.ndarray]:
+        forward = self.memories.forward
+        return {
+            "symbols": forward.symbols, "bounds": forward.memory().bounds, "tuned_on": np.int64(self.tuned_on),
+            **{f"gate_{name}": array for name, array in self.gate._asdict().items()},
+            **{f"tables_{name}": getattr(self.tables, name) for name in ("hit", "symbol", "end")},
+        }  # fmt: skip
+
+    def _restore(self, arrays: dict[str, np.ndarray]) -> None:
+        symbols, bounds = arrays["symbols"], arrays["bounds"]
+        gate = Gate(*(arrays[f"gate_{name}"] for name in Gate._fields))
+        if any(a.shape != b.shape for a, b in zip(gate, self.gate, strict=True)) or bounds[-1] != len(symbols):
+            raise ValueError("the arrays do not fit the settings")
+        self.memories = Memories()
+        for a, b in pairwise(bounds.tolist()):
+            part = symbols[a:b]
+            self.memories.add(EncodedSequences(part, np.concatenate([[0], np.flatnonzero(part == END) + 1])))
+        self.gate, self.tuned_on = gate, int(arrays["tuned_on"])
+        self.tables = gating.tables_from(arrays["tables_hit"], arrays["tables_symbol"], arrays["tables_end"])
+
+
+def _chosen(encoded: EncodedSequences, genes: np.ndarray) -> EncodedSequences:
+    """The sequences of these indices."""
+    parts = [encoded.symbols[encoded.starts[i] : encoded.starts[i + 1]] for i in genes]
+    starts = np.concatenate([[0], np.cumsum([len(part) for part in parts], dtype=np.int64)])
+    return EncodedSequences(np.concatenate(parts) if parts else np.zeros(0, np.uint8), starts)
+
+
+def _spread(encoded: EncodedSequences, nucleotides: int) -> EncodedSequences:
+    """Sequences spread evenly over all, with about so many nucleotides, and at least one."""
+    share = min(1.0, nucleotides / max(encoded.nucleotides, 1))
+    if share == 1:
+        return encoded
+    return _chosen(encoded, np.unique(np.linspace(0, len(encoded) - 1, max(1, int(share * len(encoded)))).astype(int)))

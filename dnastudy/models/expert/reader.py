@@ -1,0 +1,133 @@
+"""Running the kernels: over many sequences in threads, or step by step for sampling."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from dnastudy.models.expert import reading
+from dnastudy.models.expert.memory import Memories
+from dnastudy.models.expert.state import (
+    NUM_CASES,
+    NUM_CLASSES,
+    NUM_END,
+    NUM_EXPERTS,
+    NUM_FACTS,
+    Gate,
+    State,
+    Tables,
+    new_state,
+)
+from dnastudy.sequences import NUM_SYMBOLS, EncodedSequences, map_parts
+
+PART = 20_000
+"""Symbols a thread takes at least."""
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A memory, what was tuned, the families of experts in use (bools, as `state.FAMILIES`), and the longest shift."""
+
+    memories: Memories
+    tables: Tables
+    gate: Gate
+    use: np.ndarray
+    shift: int
+
+    def _state(self, rows: int = 1) -> State:
+        return new_state(rows, self.memories.shards, len(self.gate.hidden))
+
+    @property
+    def _strands(self):
+        return self.memories.forward.memory(), self.memories.reverse.memory()
+
+    def _run(self, encoded: EncodedSequences, kernel: Callable[[tuple, slice, State], Any]) -> list[Any]:
+        """Call ``kernel(arguments, place in the stream, state)`` for runs of whole sequences, in threads."""
+        strands = self._strands
+
+        def run(part: EncodedSequences, here: slice):
+            # one kind of array for the compiler, whether or not the caller's can be written to
+            symbols, starts = part.symbols.view(), part.starts.view()
+            symbols.flags.writeable = starts.flags.writeable = False
+            return kernel((symbols, starts, *strands, self.tables), here, self._state())
+
+        size = max(PART, len(encoded.symbols) // (4 * (os.cpu_count() or 1)))
+        return map_parts(run, encoded, size)
+
+    def read(self, encoded: EncodedSequences) -> np.ndarray:
+        """Log-probabilities before every symbol, shape (symbols, 5)."""
+        out = np.empty((len(encoded.symbols), NUM_SYMBOLS))
+        none, nowhere = np.zeros((0, NUM_EXPERTS), np.float32), np.zeros((0, 2), np.int64)
+        self._run(
+            encoded,
+            lambda given, here, state: reading.read(
+                *given, self.gate, self.use, self.shift, state, out[here], none, nowhere
+            ),
+        )
+        return out
+
+    def trace(self, encoded: EncodedSequences) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Beside what `read` gives, the experts' weights (symbols, experts) and contributions, and the best copies.
+
+        Returns
+        -------
+        log-probabilities (symbols, 5); weights (symbols, NUM_EXPERTS); positions of the best copy in the memory of
+        each strand (symbols, 2), -1 where there is none.
+        """
+        out = np.empty((len(encoded.symbols), NUM_SYMBOLS))
+        weights = np.empty((len(out), NUM_EXPERTS), np.float32)
+        best = np.empty((len(out), 2), np.int64)
+        self._run(
+            encoded,
+            lambda given, here, state: reading.read(
+                *given, self.gate, self.use, self.shift, state, out[here], weights[here], best[here]
+            ),
+        )
+        return out, weights, best
+
+    def observe(self, encoded: EncodedSequences) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """What the gate learns from: experts (symbols, NUM_EXPERTS, 4), facts (symbols, NUM_FACTS), ending."""
+        n = len(encoded.symbols)
+        experts, facts = np.empty((n, NUM_EXPERTS, 4), np.float32), np.empty((n, NUM_FACTS), np.float32)
+        ending = np.empty((n, NUM_END))
+        self._run(
+            encoded,
+            lambda given, here, state: reading.observe(
+                *given, self.use, self.shift, state, experts[here], facts[here], ending[here]
+            ),
+        )
+        return experts, facts, ending
+
+    def count_copies(self, encoded: EncodedSequences) -> tuple[np.ndarray, np.ndarray]:
+        """Misses and hits of copies of each class (2, NUM_CLASSES, 2); what came in each case (2, NUM_CASES, 4)."""
+
+        def count(given, here, state):
+            hits, cases = np.zeros((2, NUM_CLASSES, 2), np.int64), np.zeros((2, NUM_CASES, 4), np.int64)
+            reading.count_copies(*given, self.use, self.shift, state, hits, cases)
+            return hits, cases
+
+        hits, cases = zip(*self._run(encoded, count), strict=True)
+        return sum(hits), sum(cases)
+
+    # step by step
+
+    def start(self, prefixes: list[np.ndarray]) -> State:
+        """State of sequences that all begin with the same prefix (codes)."""
+        state = self._state(len(prefixes))
+        if prefixes:
+            reading.start_rows(prefixes[0].astype(np.int64), *self._strands, self.tables, self.use, self.shift, state)
+        return state
+
+    def next(self, state: State) -> np.ndarray:
+        """Log-probabilities of the next symbol, shape (rows, 5)."""
+        out = np.empty((len(state.length), NUM_SYMBOLS))
+        reading.next_rows(*self._strands, self.tables, self.gate, self.use, self.shift, state, out)
+        return out
+
+    def advance(self, state: State, symbols: np.ndarray) -> None:
+        """Append one nucleotide to each sequence."""
+        reading.advance_rows(symbols.astype(np.int64), *self._strands, self.use, state)
