@@ -18,6 +18,7 @@ from dnastudy.cli_options import (
     Invalid,
     Join,
     Json,
+    Prequential,
     Set,
     Train,
     Validation,
@@ -54,6 +55,7 @@ def evaluate(
     test: Annotated[Path, typer.Option(help="Genes to predict; each is scored on its own.")],
     validation: Validation = None,
     join_validation: Join = False,
+    prequential: Prequential = False,
     set: Set = None,
     invalid: Invalid = "error",
     empty: Empty = "error",
@@ -79,7 +81,7 @@ def evaluate(
         say(f"{shared} of {len(genes)} test sequences are also among the genes learned from: the score is too good")
     start = time.perf_counter()
     with progress(f"score {model}", len(genes)) as step:
-        scores = evaluation.score(fitted, genes, step)
+        scores = evaluation.score(fitted, genes, step, prequential)
     seconds = {"fit": fit_seconds, "score": time.perf_counter() - start}
     found = evaluation.metrics(scores)
     emit(
@@ -87,6 +89,8 @@ def evaluate(
             "model": model,
             "settings": fitted.settings.model_dump(mode="json"),
             "tuned": fitted.tuned,
+            "joined_validation": join_validation,
+            "prequential": prequential,
             **{key: found[key] for key in ("nucleotide_perplexity", "bits_per_base", "interval", "paper_perplexity")},
             **{key: found[key] for key in ("genes", "nucleotides")},
             "parameters": fitted.num_parameters,

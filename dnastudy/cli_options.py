@@ -49,6 +49,9 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and no
 Train = Annotated[list[Path], typer.Option(help="Genes to learn from: CSV, FASTA, gzip of both, or NCBI gene package.")]
 Validation = Annotated[Path | None, typer.Option(help="Genes to tune on.")]
 Join = Annotated[bool, typer.Option(help="Let the validation genes join the training counts once everything is tuned.")]
+Prequential = Annotated[
+    bool, typer.Option(help="Let each test gene join what was learned once it is scored, in file order.")
+]
 Set = Annotated[list[str] | None, typer.Option(help="Settings of the model, as key=value (see `dnastudy models`).")]
 Invalid = Annotated[str, typer.Option(help="Letters outside A C G T: error, drop the gene, or split it there.")]
 Empty = Annotated[str, typer.Option(help="Genes without any nucleotide: error or drop.")]

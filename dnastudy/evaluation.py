@@ -29,7 +29,12 @@ BATCH_NUCLEOTIDES = 4_000_000
 SCORE_COLUMNS = ["id", "nucleotides", "log_prob", "nucleotide_log_prob", "paper_log_prob", "paper_events"]
 
 
-def score(model: LanguageModel, genes: pd.DataFrame, progress: Callable[[int], None] | None = None) -> pd.DataFrame:
+def score(
+    model: LanguageModel,
+    genes: pd.DataFrame,
+    progress: Callable[[int], None] | None = None,
+    prequential: bool = False,
+) -> pd.DataFrame:
     """Score each gene on its own.
 
     Parameters
@@ -38,6 +43,9 @@ def score(model: LanguageModel, genes: pd.DataFrame, progress: Callable[[int], N
         A gene table.
     progress : callable, optional
         Told the number of genes scored after each batch.
+    prequential : bool
+        Let each gene join what the model has learned once it is scored, in their order, as compressors of a whole file
+        do (Dawid 1984); the model then knows them all.
 
     Returns
     -------
@@ -47,17 +55,18 @@ def score(model: LanguageModel, genes: pd.DataFrame, progress: Callable[[int], N
     """
     rows = []
     events = model.paper_events
-    for batch in _batches(genes["sequence"]):
+    for batch in [[gene] for gene in genes["sequence"]] if prequential else _batches(genes["sequence"]):
         encoded = encode(batch)
-        log_probs = model.log_probs(encoded)
-        raw = _sums(log_probs)
-        nucleotides = _sums(model.nucleotide_log_probs(encoded))
+        log_probs, renormalised = model.all_log_probs(encoded)
+        raw, nucleotides = _sums(log_probs), _sums(renormalised)
         if events == "nucleotides":
             paper = _sums([row[:-1] for row in log_probs])
         else:
             paper = raw if events else np.full(len(batch), math.nan)
         count = {None: 0 * encoded.lengths, "nucleotides": encoded.lengths}.get(events, encoded.lengths + 1)
         rows.append((encoded.lengths, raw, nucleotides, paper, count))
+        if prequential:
+            model.join(encoded)
         if progress:
             progress(len(batch))
     columns = [np.concatenate(parts) for parts in zip(*rows, strict=True)] if rows else [[]] * 5

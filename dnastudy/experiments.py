@@ -13,7 +13,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -79,6 +79,7 @@ class Run(Settings):
     train: list[str] = Field(default=["train"], description="splits to learn from")
     join: list[str] = Field(default=[], description="splits that join the counts once everything is tuned")
     test: str = Field(default="test", description="split to score")
+    prequential: bool = Field(default=False, description="each test gene joins what was learned once it is scored")
     replicates: int = Field(default=evaluation.REPLICATES, ge=100, description="bootstrap resamples")
 
 
@@ -103,9 +104,50 @@ def ngram_runs(profile: Profile) -> list[Run]:
     return [Run(name="uniform", model="uniform", replicates=profile.bootstrap_replicates), *paper, *ours]
 
 
+EXPERT_TRIALS: dict[str, dict[str, Any]] = {
+    "contexts-only": {"experts": ["context"]},
+    "without-contexts": {"experts": ["copy", "reverse", "own"]},
+    "without-copies": {"experts": ["context", "reverse", "own"]},
+    "without-reverse": {"experts": ["context", "copy", "own"]},
+    "without-own": {"experts": ["context", "copy", "reverse"]},
+    "with-inverted": {"experts": ["context", "copy", "reverse", "own", "inverted"]},
+    "fixed-weights": {"hidden": 0},
+    "wide-gate": {"hidden": 96},
+    "without-shifts": {"shift": 0},
+    "without-substitutions": {"substitutions": False},
+}
+"""What the expert model gains from each of its parts: settings that differ from the default."""
+
+
+def expert_runs(profile: Profile) -> list[Run]:
+    """The expert model with both memories, each gene on its own and prequentially; gates without validation genes."""
+    joined = {"join": ["validation"]}
+    # all genes in the memory and in the gate: tuned by cross-validation inside them
+    inside = {"settings": {"gating": "cross-validation"}}
+    rows: dict[str, dict[str, Any]] = {
+        "expert": {},
+        "expert-joined": joined,
+        "expert-prequential": {"prequential": True},
+        "expert-joined-prequential": {**joined, "prequential": True},
+        "expert-cross-validated": inside,
+        "expert-cross-validated-all": {**inside, "train": ["train", "validation"]},
+    }
+    return [
+        Run(name=name, model="expert", replicates=profile.bootstrap_replicates, **row) for name, row in rows.items()
+    ]
+
+
+def expert_trials(profile: Profile) -> list[Run]:
+    """Expert models with parts left out, put in or changed."""
+    return [
+        Run(name=f"expert-{name}", model="expert", settings=settings, replicates=profile.bootstrap_replicates)
+        for name, settings in EXPERT_TRIALS.items()
+    ]
+
+
 def all_runs(profile: Profile) -> list[Run]:
     """Every run the chapters of the study ask for; the workflow computes them in parallel."""
-    return ngram_runs(profile)
+    return [*ngram_runs(profile), *expert_runs(profile), *expert_trials(profile)]
 
 
 # identity
@@ -137,6 +179,7 @@ def _identity(run: Run, dataset: Dataset) -> tuple[dict[str, Any], dict[str, Any
         "test": dataset.hashes[run.test],
         "types": _id({"types": list(dataset.splits[run.test]["type"])}),
         "replicates": run.replicates,
+        "prequential": run.prequential,
         "code": [code_hash("evaluation.py"), hashlib.sha256(record.encode()).hexdigest()],
     }
 
@@ -189,16 +232,17 @@ class Store:
         record = from_json((folder / "record.json").read_text())
         return Result({**record, "name": run.name}, folder)
 
-    def relatives(self, dataset: Dataset) -> pd.DataFrame:
-        """Nearest relative in the training genes of each test gene (see `relatives.nearest_relatives`)."""
+    def relatives(self, dataset: Dataset, memory: Sequence[str] = ("train",)) -> pd.DataFrame:
+        """Nearest relative of each test gene in the splits ``memory`` (see `relatives.nearest_relatives`)."""
         from dnastudy.relatives import nearest_relatives
 
-        hashes = [dataset.hashes["test"], dataset.hashes["train"]]
+        hashes = [dataset.hashes["test"], *(dataset.hashes[name] for name in memory)]
         name = _id({"relatives": hashes, "code": code_hash("relatives.py", "sequences.py")})
         folder = self.root / "relatives" / name
         with self._lock(f"relatives-{name}"):
             if not (folder / "relatives.csv").exists():
-                table = nearest_relatives(dataset.test, dataset.train)
+                genes = pd.concat([dataset.splits[name] for name in memory], ignore_index=True)
+                table = nearest_relatives(dataset.test, genes)
                 with whole_folder(folder) as half:
                     table.to_csv(half / "relatives.csv", index=False)
         text = {"id": str, "nearest": str, "strand": str}
@@ -231,9 +275,11 @@ class Store:
         genes = dataset.splits[run.test]
         learned = [dataset.splits[name] for name in run.train + run.join]
         seen = {"validation", "counts"} & {*run.train, *run.join}
+        # what orders and sizes are chosen by; null where the model has learned from the validation genes
+        validated = None if seen else evaluation.quick_perplexity(model, dataset.validation)
         reset_peak_memory()
         start = time.perf_counter()
-        scores = evaluation.score(model, genes)
+        scores = evaluation.score(model, genes, prequential=run.prequential)
         seconds = time.perf_counter() - start
         record = {
             **ids,
@@ -247,13 +293,13 @@ class Store:
                 "train": run.train,
                 "join": run.join,
                 "test": run.test,
+                "prequential": run.prequential,
                 "train_genes": sum(map(len, learned)),
                 "train_nucleotides": int(sum(frame["sequence"].str.len().sum() for frame in learned)),
                 "sha256": {name: dataset.hashes[name] for name in dict.fromkeys([*run.train, *run.join, run.test])},
             },
             "metrics": evaluation.metrics(scores, run.replicates),
-            # what orders and sizes are chosen by; null where the model has learned from the validation genes
-            "validation_perplexity": None if seen else evaluation.quick_perplexity(model, dataset.validation),
+            "validation_perplexity": validated,
             "by_type": _groups(scores, genes["type"].where(genes["type"] != "", "unknown"), run.replicates),
             "by_length": _groups(scores, length_labels(genes), run.replicates),
             "parameters": model.num_parameters,

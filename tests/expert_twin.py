@@ -201,9 +201,7 @@ class Twin:
     def mix(self, experts, facts, ending):
         gate = [array.tolist() for array in self.gate]
         inputs, hidden_bias, outputs, bias, end = gate
-        hidden = [
-            max(0.0, b + sum(f * inputs[i][h] for i, f in enumerate(facts))) for h, b in enumerate(hidden_bias)
-        ]
+        hidden = [max(0.0, b + sum(f * inputs[i][h] for i, f in enumerate(facts))) for h, b in enumerate(hidden_bias)]
         weights = [b + sum(x * outputs[h][e] for h, x in enumerate(hidden)) for e, b in enumerate(bias)]
         logits = [sum(w * expert[s] for w, expert in zip(weights, experts, strict=True)) for s in range(4)]
         total = math.log(sum(math.exp(x) for x in logits))

@@ -7,8 +7,7 @@ from helpers import random_sequences
 
 from dnastudy.models import create
 from dnastudy.models.expert import state as layout
-from dnastudy.models.expert.memory import Memories
-from dnastudy.sequences import encode, reverse_complement
+from dnastudy.sequences import reverse_complement
 
 
 def relatives(n: int, seed: int = 0, length: int = 90) -> list[str]:

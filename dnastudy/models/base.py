@@ -134,10 +134,16 @@ class LanguageModel(ABC):
     def log_probs(self, sequences: Sequences) -> list[np.ndarray]:
         """Log-probability of each true symbol, end included: one array a sequence, shape (length + 1,), nats."""
         encoded = encode(sequences)
-        return [
-            rows[np.arange(len(rows)), np.append(encoded[i], END)]
-            for i, rows in enumerate(self.log_distributions(encoded))
-        ]
+        return [_true(rows, np.append(encoded[i], END)) for i, rows in enumerate(self.log_distributions(encoded))]
+
+    def all_log_probs(self, sequences: Sequences) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """What `log_probs` and `nucleotide_log_probs` give, from one pass."""
+        encoded = encode(sequences)
+        rows = self.log_distributions(encoded)
+        return (
+            [_true(row, np.append(encoded[i], END)) for i, row in enumerate(rows)],
+            [_true(_renormalised(row[:-1, :4]), encoded[i]) for i, row in enumerate(rows)],
+        )
 
     def nucleotide_log_distributions(self, sequences: Sequences) -> list[np.ndarray]:
         """Log-probabilities renormalised over A C G T before each nucleotide: shape (length, 4), nats."""
@@ -146,9 +152,7 @@ class LanguageModel(ABC):
     def nucleotide_log_probs(self, sequences: Sequences) -> list[np.ndarray]:
         """Log-probability of each nucleotide, renormalised over A C G T: shape (length,), nats."""
         encoded = encode(sequences)
-        return [
-            rows[np.arange(len(rows)), encoded[i]] for i, rows in enumerate(self.nucleotide_log_distributions(encoded))
-        ]
+        return [_true(rows, encoded[i]) for i, rows in enumerate(self.nucleotide_log_distributions(encoded))]
 
     def entropies(self, sequences: Sequences) -> list[np.ndarray]:
         """Entropy of the nucleotide distribution before each nucleotide: shape (length,), nats."""
@@ -273,6 +277,11 @@ def read_header(folder: Path) -> dict[str, Any]:
         if isinstance(error, ModelError):
             raise
         raise ModelError(f"{folder}/model.json: not a model header ({error})") from error
+
+
+def _true(rows: np.ndarray, symbols: np.ndarray) -> np.ndarray:
+    """The entry of each row that belongs to the symbol that came, shape (rows,)."""
+    return rows[np.arange(len(rows)), symbols]
 
 
 def _renormalised(log_p: np.ndarray) -> np.ndarray:

@@ -197,6 +197,11 @@ class NGram(base.LanguageModel):
         """See the base class."""
         return self._look_up(self._nucleotide_log_table, sequences, last=1)
 
+    def all_log_probs(self, sequences: base.Sequences) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """See the base class."""
+        encoded = encode(sequences)
+        return self.log_probs(encoded), self.nucleotide_log_probs(encoded)
+
     def _look_up(self, table: np.ndarray, sequences: base.Sequences, last: int = 0) -> list[np.ndarray]:
         flat = table.ravel()
         parts = map_parts(
