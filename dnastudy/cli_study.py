@@ -26,7 +26,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(reproduce, name="reproduce")
     app.add_typer(job, name="job", hidden=True)
     app.command(cls=Greedy)(run)
-    for command in (study, book, publish):
+    for command in (explain, study, book, publish):
         app.command()(command)
 
 
@@ -86,6 +86,32 @@ def run(
 
     given = parse_pairs("-p", parameter)
     print(run_chapter(chapter, output or find_root() / "_build" / "runs" / f"{chapter}.ipynb", given))
+
+
+def explain(
+    gene: Annotated[str, typer.Argument(help="Id or symbol of a test gene.")],
+    data: Data = "",
+    joined: Annotated[bool, typer.Option(help="Validation genes in the memory, too.")] = False,
+    width: Annotated[int, typer.Option(help="Columns of the view.")] = 100,
+    as_json: Json = False,
+) -> None:
+    """Show why the expert model predicts a gene as it does: surprise by base, and the genes it copies.
+
+    For example:
+
+        dnastudy explain SNORD3B-2 --data ../shared/data
+    """
+    from dnastudy import explain as explaining
+    from dnastudy.experiments import expert_runs
+
+    profile = _profile("cpu", data)
+    name = "expert-joined" if joined else "expert"
+    run = next(run for run in expert_runs(profile) if run.name == name)
+    found = explaining.explain_gene(profile.dataset(), run, gene)
+    if as_json:
+        emit(explaining.as_json(found), True)
+    else:
+        print(explaining.as_text(found, width))
 
 
 def study(

@@ -1,13 +1,18 @@
 """The expert model beside its slow twin, and what it must be able to do."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from expert_twin import Twin
 from helpers import random_sequences
 
-from dnastudy.models import create
+from dnastudy.compiled import cache_folder
+from dnastudy.models import ModelError, create
 from dnastudy.models.expert import state as layout
-from dnastudy.sequences import reverse_complement
+from dnastudy.sequences import encode, reverse_complement
 
 
 def relatives(n: int, seed: int = 0, length: int = 90) -> list[str]:
@@ -56,3 +61,104 @@ def test_many_copies_compete_as_in_the_twin():
     np.testing.assert_allclose(
         model.log_distributions([gene])[0], Twin(model, [train]).log_distributions(gene), atol=2e-5
     )
+
+
+def test_joining_one_by_one_sorts_little_and_finds_the_same():
+    genes = relatives(60, seed=6)
+    model = create("expert", {"passes": 5}).fit(genes[:1], relatives(8, seed=7))
+    for gene in genes[1:]:
+        model.join([gene])
+    assert 1 < model.memories.shards <= 7
+    at_once = create("expert").fit(genes)
+    at_once.gate, at_once.tables = model.gate, model.tables
+    for a, b in zip(model.memories.sequences().symbols, at_once.memories.sequences().symbols, strict=True):
+        assert a == b
+    test = relatives(5, seed=8)
+    # the counts are those of one index; only which copies are proposed first may differ
+    np.testing.assert_allclose(
+        np.concatenate(model._reader().observe(encode(test))[0][:, : layout.COPY_AT]),
+        np.concatenate(at_once._reader().observe(encode(test))[0][:, : layout.COPY_AT]),
+        atol=1e-6,
+    )
+
+
+def test_an_unrelated_gene_costs_what_it_costs_without_copies():
+    """A copy model must know when it knows nothing: random genes stay at the entropy of their source."""
+    train, validation, test = (
+        [*relatives(200, seed=s), *random_sequences(400, seed=s + 50, low=80)] for s in (11, 12, 13)
+    )
+    model = create("expert").fit(train, validation)
+    unrelated = np.concatenate(model.nucleotide_log_probs(test[200:]))
+    p = np.array([0.35, 0.2, 0.15, 0.3])
+    entropy = -(p * np.log(p)).sum()
+    assert entropy - 0.02 < -unrelated.mean() < entropy + 0.02
+    related = np.concatenate(model.nucleotide_log_probs(test[:200]))
+    assert -related.mean() < 0.4
+
+
+def test_the_end_of_a_copied_gene_is_foreseen():
+    """Copies end with the gene they copy, and the lengths of the genes are known."""
+    train, validation, test = (relatives(150, seed=s) for s in (21, 22, 23))
+    model = create("expert").fit(train, validation)
+    ends = np.array([rows[-1, 4] for rows in model.log_distributions(test)])
+    lengths = np.array([len(gene) for gene in test])
+    geometric = lengths.mean() * np.log1p(1 / lengths.mean()) + np.log1p(lengths.mean())
+    paid = -ends.mean() - np.mean([np.log1p(-np.exp(rows[:-1, 4])).sum() for rows in model.log_distributions(test)])
+    assert paid < geometric / 2
+    sampled = [len(gene) for gene in model.sample(300, seed=3, max_length=400)]
+    assert np.median(lengths) / 2 < np.median(sampled) < np.median(lengths) * 1.5
+
+
+def test_more_samples_than_are_drawn_at_once(monkeypatch):
+    monkeypatch.setattr("dnastudy.models.expert.model.SAMPLED_AT_ONCE", 4)
+    model = create("expert").fit(relatives(20, seed=1), relatives(5, seed=2))
+    drawn = model.sample(10, seed=1, max_length=50)
+    assert len(drawn) == 10 and len(set(drawn)) == 10
+    assert drawn[:4] == model.sample(4, seed=1, max_length=50)
+
+
+def test_cross_validation_needs_no_validation_genes():
+    train = relatives(60, seed=31)
+    given = create("expert", {"gating": "cross-validation"}).fit(train, relatives(10, seed=32))
+    none = create("expert").fit(train)
+    assert given.tuned == none.tuned == {"tuning_nucleotides": sum(map(len, train))}
+    test = relatives(10, seed=33)
+    for a, b in zip(given.log_distributions(test), none.log_distributions(test), strict=True):
+        np.testing.assert_array_equal(a, b)
+    copying = np.concatenate(none.nucleotide_log_probs(test)).mean()
+    assert (
+        copying
+        > np.concatenate(create("expert", {"experts": ["own"]}).fit(train).nucleotide_log_probs(test)).mean() + 0.2
+    )
+
+
+def test_nothing_to_remember_is_an_error():
+    with pytest.raises(ModelError, match="no nucleotides"):
+        create("expert").fit(["", ""])
+    with pytest.raises(ModelError, match="experts"):
+        create("expert", {"experts": ["contexts"]})
+
+
+def test_the_cache_of_kernels_knows_their_code(tmp_path, monkeypatch):
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "cache"))
+    (tmp_path / "a.py").write_text("x = 1\n")
+    first = cache_folder(tmp_path)
+    assert first == cache_folder(tmp_path) and first.parent == tmp_path / "cache"
+    (tmp_path / "a.py").write_text("x = 2\n")
+    assert cache_folder(tmp_path) != first
+
+
+def test_kernels_compile_once(tmp_path):
+    """A second start takes the compiled kernels from the cache."""
+    code = (
+        "import time, dnastudy.models as m; t = time.perf_counter();"
+        "x = m.create('expert').fit(['ACGTTGCAAC' * 9] * 6, ['ACGTTGCATC' * 8]);"
+        "x.log_probs(['ACGGT'] * 3); x.sample(2);"
+        "print(time.perf_counter() - t)"
+    )
+    env = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    first, second = (
+        float(subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True).stdout)
+        for _ in range(2)
+    )
+    assert first < 60 and second < first / 4

@@ -26,6 +26,8 @@ from dnastudy.sequences import END
 BATCH = 2048
 RATE = 0.004
 """Highest learning rate: reached after a tenth of the steps, then falling to 0 along a cosine."""
+MOMENTUM, SQUARES = 0.9, 0.99
+"""Adam's decays of the mean gradient and of its mean square."""
 UNTRAINED = 0.15
 """Weight of every expert before training."""
 
@@ -110,34 +112,30 @@ def train_gate(
     places = np.flatnonzero(truth < END)
     n = len(places)
     mean, spread = facts.mean(axis=0, dtype=np.float64), facts.std(axis=0, dtype=np.float64) + 1e-3
-    mean, scale = mean.astype(np.float32), (1 / spread).astype(np.float32)
     bound = 1 / np.sqrt(NUM_FACTS)
+    # double precision, so that machines that add in another order find the same weights to many digits
     weights = [
-        random.uniform(-bound, bound, (NUM_FACTS, hidden)).astype(np.float32),
-        random.uniform(-bound, bound, hidden).astype(np.float32),
-        np.zeros((hidden, NUM_EXPERTS), np.float32),
-        np.full(NUM_EXPERTS, UNTRAINED, np.float32),
+        random.uniform(-bound, bound, (NUM_FACTS, hidden)),
+        random.uniform(-bound, bound, hidden),
+        np.zeros((hidden, NUM_EXPERTS)),
+        np.full(NUM_EXPERTS, UNTRAINED),
     ]
     first, second = ([np.zeros_like(w) for w in weights] for _ in range(2))
     size = min(BATCH, n)
     steps = passes * (n // size)
     order = np.empty(0, np.int64)
-    for step in range(steps):
+    for step in range(1, steps + 1):
         if len(order) < size:
             order = random.permutation(places)
         batch, order = order[:size], order[size:]
-        gradients = _gradients(weights, (facts[batch] - mean) * scale, experts[batch], truth[batch])
-        rate = RATE * min((step + 1) / (0.1 * steps), 0.5 * (1 + np.cos(np.pi * step / steps)))
+        gradients = _gradients(weights, (facts[batch] - mean) / spread, experts[batch].astype(np.float64), truth[batch])
+        rate = RATE * min(step / (0.1 * steps), 0.5 * (1 + np.cos(np.pi * (step - 1) / steps)))
         for w, g, m, v in zip(weights, gradients, first, second, strict=True):
-            m += np.float32(0.1) * (g - m)
-            v += np.float32(0.01) * (g * g - v)
-            w -= (
-                np.float32(rate / (1 - 0.9 ** (step + 1)))
-                * m
-                / (np.sqrt(v / (1 - 0.99 ** (step + 1))) + np.float32(1e-8))
-            )
-    inputs = weights[0] * scale[:, None]
-    return inputs, weights[1] - mean @ inputs, weights[2], weights[3]
+            m += (1 - MOMENTUM) * (g - m)
+            v += (1 - SQUARES) * (g * g - v)
+            w -= rate / (1 - MOMENTUM**step) * m / (np.sqrt(v / (1 - SQUARES**step)) + 1e-8)
+    inputs = weights[0] / spread[:, None]
+    return tuple(w.astype(np.float32) for w in (inputs, weights[1] - mean @ inputs, *weights[2:]))
 
 
 def _gradients(weights, z: np.ndarray, x: np.ndarray, truth: np.ndarray) -> list[np.ndarray]:

@@ -184,8 +184,3 @@ def _grown(array: np.ndarray, size: int) -> np.ndarray:
     new = np.zeros((size if not len(array) else max(size, len(array) * 3 // 2), *array.shape[1:]), array.dtype)
     new[: len(array)] = array
     return new
-
-
-def gene_of(positions: np.ndarray, sequences: EncodedSequences) -> np.ndarray:
-    """Which gene of the memory each position is in."""
-    return np.searchsorted(sequences.starts, positions, side="right") - 1

@@ -17,7 +17,7 @@ from pydantic import Field
 from dnastudy.models import base
 from dnastudy.models.expert import gate as gating
 from dnastudy.models.expert.memory import Memories
-from dnastudy.models.expert.reader import Reader
+from dnastudy.models.expert.reader import Copied, Reader, Trace, copied
 from dnastudy.models.expert.state import (
     FAMILIES,
     NUM_CASES,
@@ -70,7 +70,7 @@ class Expert(base.LanguageModel):
         folds: int = Field(default=5, ge=2, description="parts for gating=cross-validation")
         tuning_nucleotides: int = Field(default=600_000, ge=1000, description="nucleotides at most to tune the gate on")
         hidden: int = Field(default=32, ge=0, description="hidden units of the gate; 0: the same weights everywhere")
-        passes: int = Field(default=3, ge=1, description="times through the genes the gate is tuned on")
+        passes: int = Field(default=2, ge=1, description="times through the genes the gate is tuned on")
         shift: int = Field(default=SHIFT, ge=0, description="longest insertion or deletion a copy survives, nt")
         substitutions: bool = Field(
             default=True,
@@ -164,6 +164,14 @@ class Expert(base.LanguageModel):
         """See the base class."""
         encoded = encode(sequences)
         return np.split(self._reader().read(encoded), encoded.starts[1:-1]) if len(encoded) else []
+
+    def trace(self, sequences: base.Sequences) -> Trace:
+        """Predictions taken apart: what every expert adds, and which genes are copied (see `reader.Trace`)."""
+        return self._reader().trace(encode(sequences))
+
+    def copied(self, trace: Trace) -> Copied:
+        """Where the best copies of a trace are in the genes of the memory (see `reader.Copied`)."""
+        return copied(trace, self.memories)
 
     # sampling
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -26,6 +26,26 @@ from dnastudy.sequences import NUM_SYMBOLS, EncodedSequences, map_parts
 
 PART = 20_000
 """Symbols a thread takes at least."""
+
+
+class Trace(NamedTuple):
+    """A prediction taken apart, a row a symbol of the stream.
+
+    Attributes
+    ----------
+    log_probs : float64 (symbols, 5)
+    shares : float64 (symbols, NUM_EXPERTS)
+        What each expert adds to the logit of the nucleotide that came, nats; 0 for the end.
+    best : int64 (symbols, 2)
+        Position in the memory of each strand that the best copy says is next; -1: no copy.
+    chances : float64 (symbols, 2)
+        How often such a copy is right.
+    """
+
+    log_probs: np.ndarray
+    shares: np.ndarray
+    best: np.ndarray
+    chances: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -61,33 +81,25 @@ class Reader:
     def read(self, encoded: EncodedSequences) -> np.ndarray:
         """Log-probabilities before every symbol, shape (symbols, 5)."""
         out = np.empty((len(encoded.symbols), NUM_SYMBOLS))
-        none, nowhere = np.zeros((0, NUM_EXPERTS), np.float32), np.zeros((0, 2), np.int64)
         self._run(
             encoded,
-            lambda given, here, state: reading.read(
-                *given, self.gate, self.use, self.shift, state, out[here], none, nowhere
-            ),
+            lambda given, here, state: reading.read(*given, self.gate, self.use, self.shift, state, out[here]),
         )
         return out
 
-    def trace(self, encoded: EncodedSequences) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Beside what `read` gives, the experts' weights (symbols, experts) and contributions, and the best copies.
-
-        Returns
-        -------
-        log-probabilities (symbols, 5); weights (symbols, NUM_EXPERTS); positions of the best copy in the memory of
-        each strand (symbols, 2), -1 where there is none.
-        """
-        out = np.empty((len(encoded.symbols), NUM_SYMBOLS))
-        weights = np.empty((len(out), NUM_EXPERTS), np.float32)
-        best = np.empty((len(out), 2), np.int64)
+    def trace(self, encoded: EncodedSequences) -> Trace:
+        """What `read` gives, and where it comes from."""
+        n = len(encoded.symbols)
+        found = Trace(
+            np.empty((n, NUM_SYMBOLS)), np.empty((n, NUM_EXPERTS)), np.empty((n, 2), np.int64), np.empty((n, 2))
+        )
         self._run(
             encoded,
-            lambda given, here, state: reading.read(
-                *given, self.gate, self.use, self.shift, state, out[here], weights[here], best[here]
+            lambda given, here, state: reading.trace(
+                *given, self.gate, self.use, self.shift, state, *(array[here] for array in found)
             ),
         )
-        return out, weights, best
+        return found
 
     def observe(self, encoded: EncodedSequences) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """What the gate learns from: experts (symbols, NUM_EXPERTS, 4), facts (symbols, NUM_FACTS), ending."""
@@ -131,3 +143,40 @@ class Reader:
     def advance(self, state: State, symbols: np.ndarray) -> None:
         """Append one nucleotide to each sequence."""
         reading.advance_rows(symbols.astype(np.int64), *self._strands, self.use, state)
+
+
+class Copied(NamedTuple):
+    """Where the likelier of the two strands' best copies is, a row a symbol.
+
+    Attributes
+    ----------
+    gene : int64
+        Number of the copied gene in the order they were remembered; -1: nothing is copied.
+    position : int64
+        Position (0-based) in that gene, as it was read, of the nucleotide that is copied.
+    symbol : uint8
+        What the copy says is next.
+    reverse : bool
+        Copied from the other strand.
+    chance : float64
+        How often such a copy is right.
+    """
+
+    gene: np.ndarray
+    position: np.ndarray
+    symbol: np.ndarray
+    reverse: np.ndarray
+    chance: np.ndarray
+
+
+def copied(trace: Trace, memories: Memories) -> Copied:
+    """Look up the best copies of a trace in the memory it was made with."""
+    rows = np.arange(len(trace.best))
+    strand = trace.chances.argmax(axis=1)
+    pointer, chance = trace.best[rows, strand], trace.chances[rows, strand]
+    starts = memories.sequences().starts
+    gene = np.where(pointer < 0, -1, np.searchsorted(starts, pointer, side="right") - 1)
+    offset = pointer - starts[gene]
+    position = np.where(strand == 0, offset, starts[gene + 1] - starts[gene] - 2 - offset)
+    symbol = np.where(strand == 0, memories.forward.symbols[pointer], memories.reverse.symbols[pointer])
+    return Copied(gene, position, symbol, strand == 1, chance)

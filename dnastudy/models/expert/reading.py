@@ -242,17 +242,30 @@ def mix(state, row, gate, out):
 
 
 @kernel
-def read(symbols, starts, forward, reverse, tables, gate, use, shift, state, out, weights, best):
-    """Distributions before every symbol of a stream: ``out`` (symbols, 5); also weights and best copies where asked."""
+def read(symbols, starts, forward, reverse, tables, gate, use, shift, state, out):
+    """Distributions before every symbol of a stream, shape (symbols, 5)."""
     for gene in range(len(starts) - 1):
         start(state, 0, forward, reverse)
         for i in range(starts[gene], starts[gene + 1]):
             look(state, 0, forward, reverse, tables, use, shift)
             mix(state, 0, gate, out[i])
-            if len(weights):
-                _copy(state.weights[0], weights[i])
-            if len(best):
-                _copy(state.best[0], best[i])
+            if symbols[i] != END:
+                advance(state, 0, symbols[i], forward, reverse, use)
+
+
+@kernel
+def trace(symbols, starts, forward, reverse, tables, gate, use, shift, state, out, shares, best, chances):
+    """What `read` gives, each expert's share in it, and the best copies with their chances (see `reader.Reader`)."""
+    for gene in range(len(starts) - 1):
+        start(state, 0, forward, reverse)
+        for i in range(starts[gene], starts[gene + 1]):
+            look(state, 0, forward, reverse, tables, use, shift)
+            mix(state, 0, gate, out[i])
+            for strand in range(2):
+                best[i, strand] = state.best[0, strand]
+                chances[i, strand] = state.facts[0, NUM_EXPERTS + strand * COPY_FACTS]
+            for e in range(NUM_EXPERTS):
+                shares[i, e] = 0 if symbols[i] == END else state.weights[0, e] * state.experts[0, e, symbols[i]]
             if symbols[i] != END:
                 advance(state, 0, symbols[i], forward, reverse, use)
 
