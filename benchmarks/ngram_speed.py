@@ -20,8 +20,8 @@ from pathlib import Path
 from dnastudy.datasets import load_dataset
 from dnastudy.experiments import load_profile
 from dnastudy.files import write_whole
+from dnastudy.findings import write_readme_part
 from dnastudy.records import peak_memory_mb, surroundings
-from dnastudy.study import write_readme_part
 
 ORDER = 8
 ROOT = Path(__file__).parents[1]

@@ -17,8 +17,8 @@ import time
 from pathlib import Path
 
 from dnastudy.files import write_whole
+from dnastudy.findings import write_readme_part
 from dnastudy.records import surroundings
-from dnastudy.study import write_readme_part
 
 ROOT = Path(__file__).parents[1]
 RECORD = ROOT / "results" / "setup_cost.json"

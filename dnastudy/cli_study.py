@@ -178,9 +178,10 @@ def publish(
     """
     from dnastudy.chapters import find_chapters, find_root, run_chapter
     from dnastudy.experiments import Store
+    from dnastudy.findings import finding_values, readme_block, write_readme_part
     from dnastudy.models.base import ModelError
     from dnastudy.records import git_commit
-    from dnastudy.study import compute, finding_values, genes_record, publish_records, readme_block, write_readme_part
+    from dnastudy.study import compute, genes_record, publish_records, relatives_record
 
     root = find_root()
     if git_commit().endswith("-dirty") and not allow_dirty:
@@ -190,8 +191,8 @@ def publish(
         raise ModelError("the published study is of real genes; name a folder with --data or DNASTUDY_DATA")
     results = compute(settings, say)
     dataset = settings.dataset()
-    findings = finding_values(dataset, results, Store().relatives(dataset), settings.bootstrap_replicates)
-    publish_records(root, results, findings, genes_record(dataset))
+    answer = finding_values(dataset, results, Store().relatives(dataset), settings.bootstrap_replicates)
+    publish_records(root, results, answer, genes_record(dataset), relatives_record(dataset, Store()))
     # pages name the profile; where the genes lie on this machine stays out of them
     if data:
         os.environ["DNASTUDY_DATA"] = str(Path(data).resolve())

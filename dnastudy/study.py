@@ -1,17 +1,14 @@
-"""What the study reports: the paper's table beside ours, the headline table, published records, the README."""
+"""What the study reports: the paper's table beside ours, the headline table, published records."""
 
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from dnastudy import evaluation
 from dnastudy.datasets import Dataset, paper
 from dnastudy.describe import describe_genes
 from dnastudy.experiments import Profile, Result, Store, all_runs, ngram_runs
@@ -22,9 +19,12 @@ from dnastudy.relatives import study_relatives
 
 TOLERANCE = 1e-9
 """Largest relative difference that counts as the paper's figure reproduced."""
+EXPERTS = ["expert", "expert-joined"]
+"""Expert runs that stand in the main table: each test gene scored on its own, all parts in place."""
 RECORDS = Path("results") / "runs"
 FINDINGS = Path("results") / "findings.json"
 GENES = Path("results") / "genes-real.json"
+RELATIVES = Path("results") / "relatives-real.csv"
 
 
 def compute(profile: Profile, log: Callable[[str], None] | None = None) -> dict[str, Result]:
@@ -98,7 +98,9 @@ def headline(records: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
     """
     best: dict[str, str] = {}
     for name, record in records.items():
-        kind = name.rpartition("-")[0] or name
+        if record["model"] == "expert" and name not in EXPERTS:
+            continue
+        kind = name.rpartition("-")[0] if record["model"] == "ngram" else name
         if kind not in best or _criterion(record) < _criterion(records[best[kind]]):
             best[kind] = name
     rows = []
@@ -130,6 +132,8 @@ def _criterion(record: Mapping[str, Any]) -> float:
 
 def _label(record: Mapping[str, Any]) -> str:
     settings = record["settings"]
+    if record["model"] == "expert":
+        return "expert mixture" + (" (+ val.)" if record["data"]["join"] else "")
     if record["model"] != "ngram":
         return {"uniform": "knows nothing"}.get(record["model"], record["model"])
     smoothing = {"mle": "MLE", "laplace": "Laplace"}.get(settings["smoothing"])
@@ -137,93 +141,6 @@ def _label(record: Mapping[str, Any]) -> str:
         smoothing = "Witten-Bell" if settings["novelty"] else "Witten-Bell tuned"
     more = " (train + val.)" if record["data"]["train"] == ["counts"] else ""
     return f"{settings['order']}-gram, {smoothing}{more}"
-
-
-def finding_values(dataset: Dataset, results: Mapping[str, Result], relatives: pd.DataFrame, replicates: int) -> dict:
-    """Figures behind the study's answer, ready for JSON; ``relatives`` as `Store.relatives` gives them."""
-    records = {name: result.record for name, result in results.items()}
-    table = headline(records)
-    best = table.iloc[-1].to_dict()
-    laplace = table[table["kind"] == "laplace"].iloc[0].to_dict()
-    reproduced = reproduction_table(results)
-    has = np.where(relatives["identity"] > 0, "with", "without")
-    groups = evaluation.by_group(results[best["name"]].scores(), has, replicates).set_index("group")
-    bits = {kind: {} for kind in ("witten-bell", "witten-bell-tuned")}
-    for name, record in records.items():
-        kind, _, order = name.rpartition("-")
-        if kind in bits:
-            bits[kind][int(order)] = record["metrics"]["nucleotide_perplexity"]
-    plain, tuned = bits.values()
-    without = {
-        order: evaluation.nucleotide_perplexity(results[f"witten-bell-tuned-{order}"].scores()[has == "without"])
-        for order in (tuned if (has == "without").any() else [])
-    }
-    least = min(without, key=without.get, default=None)
-    return {
-        "paper_genes": dataset.name == "paper",
-        "genes": dataset.description,
-        "counts": dataset.counts_description,
-        "best": {key: best[key] for key in ("model", "bits_per_base", "nucleotide_perplexity", "low", "high")},
-        "figures": len(reproduced),
-        "reproduced": int((reproduced["relative_difference"] <= TOLERANCE).sum()),
-        "fewest_equal_digits": int(reproduced["equal_digits"].min()),
-        "laplace": {key: laplace[key] for key in ("model", "paper_perplexity", "nucleotide_perplexity")},
-        "orders": [min(plain), max(plain)],
-        "witten_bell": [plain[min(plain)], plain[max(plain)]],
-        "witten_bell_tuned": [tuned[min(tuned)], tuned[max(tuned)]],
-        "share_with_relative": float((has == "with").mean()),
-        "perplexity_by_relative": groups["nucleotide_perplexity"].to_dict(),
-        "best_without_relative": {"order": least, "perplexity": without.get(least)},
-    }
-
-
-def finding_sentences(values: Mapping[str, Any]) -> list[str]:
-    """The study's answer in five sentences."""
-    best, laplace = values["best"], values["laplace"]
-    if not values["paper_genes"]:
-        reproduced = "These are not the paper's genes: its figures cannot be reproduced on them, only its protocol."
-    else:
-        count = "All" if values["reproduced"] == values["figures"] else f"{values['reproduced']} of the"
-        reproduced = (
-            f"{count} {values['figures']} n-gram perplexities of the paper are reproduced, to at least "
-            f"{values['fewest_equal_digits']} equal digits."
-        )
-    (first, last), (plain, worse), (tuned, better) = (
-        values[key] for key in ("orders", "witten_bell", "witten_bell_tuned")
-    )
-    row = laplace["model"].split(" (")[0]
-    goes = (
-        f"from order {first} to {last}, Witten-Bell smoothing goes from {plain:.2f} to {worse:.2f}, and with its one "
-        f"weight tuned on validation genes from {tuned:.2f} to {better:.2f}."
-    )
-    believed = worse > plain and better < tuned
-    return [
-        f"Only n-grams so far: of the 2 bits a nucleotide costs a model that knows nothing, the best of them "
-        f"({best['model']}) saves {2 - best['bits_per_base']:.3f}; its nucleotide perplexity is "
-        f"{best['nucleotide_perplexity']:.3f} ({best['low']:.3f} to {best['high']:.3f}).",
-        reproduced,
-        f"N-gram perplexities of the paper cannot be set beside its neural ones: the {row} counts as "
-        f"{laplace['paper_perplexity']:.4f} because it must also predict where genes end and spreads its belief over "
-        f"seven symbols; like for like it stands at {laplace['nucleotide_perplexity']:.4f}.",
-        f"Long contexts help only if rare ones are not believed: {goes}" if believed else goes[0].upper() + goes[1:],
-        _memory(values),
-    ]
-
-
-def _memory(values: Mapping[str, Any]) -> str:
-    """The sentence on relatives, whatever these genes are."""
-    near, share, least = (values[k] for k in ("perplexity_by_relative", "share_with_relative", "best_without_relative"))
-    if not 0 < share < 1:
-        return (
-            f"{'All' if share else 'None'} of the test genes have a relative among the training genes: no comparison."
-        )
-    sides = (
-        f"{share:.0%} of the test genes have a relative among the training genes, and the best model has a perplexity "
-        f"of {near['with']:.2f} on those and of {near['without']:.2f} on the others"
-    )
-    if near["without"] > least["perplexity"]:
-        return f"The gain is memory: {sides}, where order {least['order']} has {least['perplexity']:.2f}."
-    return f"Relatives help: {sides}."
 
 
 def published(root: Path) -> dict[str, dict[str, Any]]:
@@ -242,65 +159,32 @@ def genes_record(dataset: Dataset) -> dict[str, Any]:
     return {"data": about, **describe_genes(splits, study_relatives(splits))}
 
 
+def relatives_record(dataset: Dataset, store: Store) -> pd.DataFrame:
+    """Nearest relative of each test gene in both memories of the study: ids and figures, no sequences.
+
+    Returns
+    -------
+    DataFrame: ``id`` of the test gene; ``memory`` ("train" or "train+validation"); ``nearest`` id (empty: none),
+    ``identity`` and ``coverage`` (0..1) and ``strand`` as `relatives.nearest_relatives` has them.
+    """
+    memories = (["train"], ["train", "validation"])
+    tables = [store.relatives(dataset, memory).assign(memory="+".join(memory)) for memory in memories]
+    columns = ["id", "memory", "nearest", "identity", "coverage", "strand"]
+    return pd.concat(tables, ignore_index=True)[columns].round({"identity": 4, "coverage": 4})
+
+
 def publish_records(
-    root: Path, results: Mapping[str, Result], findings: Mapping[str, Any], genes: Mapping[str, Any]
+    root: Path,
+    results: Mapping[str, Result],
+    findings: Mapping[str, Any],
+    genes: Mapping[str, Any],
+    relatives: pd.DataFrame,
 ) -> Path:
-    """Replace the published records, the figures behind the answer, and those of the genes by these."""
+    """Replace the published records, the figures behind the answer, those of the genes and their relatives."""
     with whole_folder(root / RECORDS) as half:
         for name, result in results.items():
             (half / f"{name}.json").write_text(to_json(result.record))
     write_whole(root / FINDINGS, to_json(dict(findings)))
     write_whole(root / GENES, to_json(dict(genes)))
+    write_whole(root / RELATIVES, relatives.to_csv(index=False))
     return root / RECORDS
-
-
-def readme_block(root: Path) -> str:
-    """What README.md says of the results, in Markdown: the answer and the headline table."""
-    values = from_json((root / FINDINGS).read_text())
-    answer = "\n".join(f"{number}. {text}" for number, text in enumerate(finding_sentences(values), 1))
-    genes = (
-        f"These are {values['genes']}; rows train + val. learned from {values['counts']}. `dnastudy data fetch paper` "
-        "brings the whole training split, and with it other figures in all other rows."
-    )
-    return f"{answer}\n\n{readme_table(published(root))} {genes}"
-
-
-def readme_table(records: Mapping[str, Mapping[str, Any]]) -> str:
-    """The README's headline table, in Markdown."""
-    table = headline(records)
-    genes = next(iter(records.values()))["metrics"]["genes"]
-    lines = [
-        "| model | learned from, nt | nucleotide perplexity (95 % interval) | bits per base | paper perplexity, ours "
-        "| the paper's |",
-        "|---|---:|---:|---:|---:|---:|",
-    ]
-    for row in table.itertuples():
-        lines.append(
-            f"| {row.model} | {row.learned_from:,} | {row.nucleotide_perplexity:.4f} ({row.low:.4f} to {row.high:.4f}) "
-            f"| {row.bits_per_base:.4f} | {_figure(row.paper_perplexity)} | {_figure(row.paper)} |"
-        )
-    lines += [
-        "",
-        f"Test split of {genes:,} genes. Lower is better. Each row is the order of its kind that is best on the "
-        "validation genes (train + val.: on the test genes). MLE: maximum likelihood.",
-    ]
-    return "\n".join(lines)
-
-
-def _figure(value: float | None) -> str:
-    return "" if value is None or math.isnan(value) else f"{value:.12f}" if math.isfinite(value) else "infinite"
-
-
-def readme_part(readme: str, name: str) -> re.Match:
-    """Where the generated part ``name`` stands in the README's text; ModelError if its marks are missing."""
-    found = re.search(rf"(<!-- {name}: begin[^\n]*-->\n)(.*?)(<!-- {name}: end -->)", readme, re.DOTALL)
-    if found is None:
-        raise ModelError(f"README.md: the lines <!-- {name}: begin --> and <!-- {name}: end --> are missing")
-    return found
-
-
-def write_readme_part(root: Path, name: str, block: str) -> None:
-    """Put generated text between the marks of the part ``name`` of README.md."""
-    readme = (root / "README.md").read_text()
-    found = readme_part(readme, name)
-    write_whole(root / "README.md", f"{readme[: found.start(2)]}{block}\n{readme[found.end(2) :]}")

@@ -111,7 +111,10 @@ def train_gate(
     random = np.random.default_rng(seed)
     places = np.flatnonzero(truth < END)
     n = len(places)
-    mean, spread = facts.mean(axis=0, dtype=np.float64), facts.std(axis=0, dtype=np.float64) + 1e-3
+    mean = facts.mean(axis=0, dtype=np.float64)
+    # not `std`, which would hold all facts once more in double precision
+    squares = np.einsum("ij,ij->j", facts, facts, dtype=np.float64) / len(facts)
+    spread = np.sqrt(np.maximum(squares - mean**2, 0)) + 1e-3
     bound = 1 / np.sqrt(NUM_FACTS)
     # double precision, so that machines that add in another order find the same weights to many digits
     weights = [

@@ -17,7 +17,7 @@ from pydantic import Field
 from dnastudy.models import base
 from dnastudy.models.expert import gate as gating
 from dnastudy.models.expert.memory import Memories
-from dnastudy.models.expert.reader import Copied, Reader, Trace, copied
+from dnastudy.models.expert.reader import Copied, Observed, Reader, Trace, copied
 from dnastudy.models.expert.state import (
     FAMILIES,
     NUM_CASES,
@@ -146,13 +146,14 @@ class Expert(base.LanguageModel):
         if settings.substitutions:
             symbols = sum(self._reader(m).count_copies(genes)[1] for m, genes in counted)
             self.tables = gating.copy_tables(hits, symbols, hazard)
-        seen = [self._reader(memories).observe(genes) for memories, genes in parts]
-        experts, facts, ending = (
-            arrays[0] if len(parts) == 1 else np.concatenate(arrays) for arrays in zip(*seen, strict=True)
-        )
         truth = np.concatenate([genes.symbols for _, genes in parts])
-        network = gating.train_gate(experts, facts, truth, settings.hidden, settings.passes, settings.seed)
-        self.gate = Gate(*network, gating.train_end(ending, truth == END))
+        seen, at = Observed.empty(len(truth)), 0
+        for memories, genes in parts:
+            end = at + len(genes.symbols)
+            self._reader(memories).observe(genes, Observed(*(array[at:end] for array in seen)))
+            at = end
+        network = gating.train_gate(seen.experts, seen.facts, truth, settings.hidden, settings.passes, settings.seed)
+        self.gate = Gate(*network, gating.train_end(seen.ending, truth == END))
         self.tuned_on = nucleotides
 
     # the protocol

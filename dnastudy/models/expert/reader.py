@@ -28,6 +28,29 @@ PART = 20_000
 """Symbols a thread takes at least."""
 
 
+class Observed(NamedTuple):
+    """What the experts say and the gate is told, a row a symbol of the stream.
+
+    Attributes
+    ----------
+    experts : float32 (symbols, NUM_EXPERTS, 4)
+        Centred log-probabilities of the nucleotides.
+    facts : float32 (symbols, NUM_FACTS)
+    ending : float64 (symbols, NUM_END)
+        What speaks for the end.
+    """
+
+    experts: np.ndarray
+    facts: np.ndarray
+    ending: np.ndarray
+
+    @classmethod
+    def empty(cls, n: int) -> Observed:
+        """Room for ``n`` symbols."""
+        experts, facts = np.empty((n, NUM_EXPERTS, 4), np.float32), np.empty((n, NUM_FACTS), np.float32)
+        return cls(experts, facts, np.empty((n, NUM_END)))
+
+
 class Trace(NamedTuple):
     """A prediction taken apart, a row a symbol of the stream.
 
@@ -101,18 +124,16 @@ class Reader:
         )
         return found
 
-    def observe(self, encoded: EncodedSequences) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """What the gate learns from: experts (symbols, NUM_EXPERTS, 4), facts (symbols, NUM_FACTS), ending."""
-        n = len(encoded.symbols)
-        experts, facts = np.empty((n, NUM_EXPERTS, 4), np.float32), np.empty((n, NUM_FACTS), np.float32)
-        ending = np.empty((n, NUM_END))
+    def observe(self, encoded: EncodedSequences, into: Observed | None = None) -> Observed:
+        """What the gate learns from, in new arrays or written ``into`` those given."""
+        found = into or Observed.empty(len(encoded.symbols))
         self._run(
             encoded,
             lambda given, here, state: reading.observe(
-                *given, self.use, self.shift, state, experts[here], facts[here], ending[here]
+                *given, self.use, self.shift, state, *(array[here] for array in found)
             ),
         )
-        return experts, facts, ending
+        return found
 
     def count_copies(self, encoded: EncodedSequences) -> tuple[np.ndarray, np.ndarray]:
         """Misses and hits of copies of each class (2, NUM_CLASSES, 2); what came in each case (2, NUM_CASES, 4)."""

@@ -1,0 +1,178 @@
+"""What the study answers: the figures behind its sentences, the sentences, and what README.md says of both."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from dnastudy import evaluation
+from dnastudy.datasets import Dataset, paper
+from dnastudy.experiments import Result
+from dnastudy.files import write_whole
+from dnastudy.models.base import ModelError
+from dnastudy.records import from_json
+from dnastudy.study import FINDINGS, TOLERANCE, headline, published, reproduction_table
+
+
+def finding_values(dataset: Dataset, results: Mapping[str, Result], relatives: pd.DataFrame, replicates: int) -> dict:
+    """Figures behind the study's answer, ready for JSON; ``relatives`` as `Store.relatives` gives them."""
+    records = {name: result.record for name, result in results.items()}
+    table = headline(records)
+    same = [records[name]["data"]["train"] == ["train"] and not records[name]["data"]["join"] for name in table["name"]]
+    best = table[same].iloc[-1].to_dict()
+    of_ngrams = table[[records[name]["family"] == "n-gram" for name in table["name"]]].iloc[-1].to_dict()
+    laplace = table[table["kind"] == "laplace"].iloc[0].to_dict()
+    reproduced = reproduction_table(results)
+    has = np.where(relatives["identity"] > 0, "with", "without")
+    groups = evaluation.by_group(results[best["name"]].scores(), has, replicates).set_index("group")
+    bits = {kind: {} for kind in ("witten-bell", "witten-bell-tuned")}
+    for name, record in records.items():
+        kind, _, order = name.rpartition("-")
+        if kind in bits:
+            bits[kind][int(order)] = record["metrics"]["nucleotide_perplexity"]
+    plain, tuned = bits.values()
+    without = {
+        order: evaluation.nucleotide_perplexity(results[f"witten-bell-tuned-{order}"].scores()[has == "without"])
+        for order in (tuned if (has == "without").any() else [])
+    }
+    least = min(without, key=without.get, default=None)
+    return {
+        "paper_genes": dataset.name == "paper",
+        "genes": dataset.description,
+        "counts": dataset.counts_description,
+        "best": {key: best[key] for key in ("model", "bits_per_base", "nucleotide_perplexity", "low", "high")},
+        "best_ngram": {key: of_ngrams[key] for key in ("model", "bits_per_base", "nucleotide_perplexity")},
+        "joined": records["expert-joined"]["metrics"]["nucleotide_perplexity"],
+        "papers_lstm": paper()["test_perplexity"]["lstm"],
+        "figures": len(reproduced),
+        "reproduced": int((reproduced["relative_difference"] <= TOLERANCE).sum()),
+        "fewest_equal_digits": int(reproduced["equal_digits"].min()),
+        "laplace": {key: laplace[key] for key in ("model", "paper_perplexity", "nucleotide_perplexity")},
+        "orders": [min(plain), max(plain)],
+        "witten_bell": [plain[min(plain)], plain[max(plain)]],
+        "witten_bell_tuned": [tuned[min(tuned)], tuned[max(tuned)]],
+        "share_with_relative": float((has == "with").mean()),
+        "perplexity_by_relative": groups["nucleotide_perplexity"].to_dict(),
+        "best_without_relative": {"order": least, "perplexity": without.get(least)},
+    }
+
+
+def finding_sentences(values: Mapping[str, Any]) -> list[str]:
+    """The study's answer in five sentences."""
+    best, laplace = values["best"], values["laplace"]
+    if not values["paper_genes"]:
+        reproduced = "These are not the paper's genes: its figures cannot be reproduced on them, only its protocol."
+    else:
+        count = "All" if values["reproduced"] == values["figures"] else f"{values['reproduced']} of the"
+        reproduced = (
+            f"{count} {values['figures']} n-gram perplexities of the paper are reproduced, to at least "
+            f"{values['fewest_equal_digits']} equal digits."
+        )
+    (first, last), (plain, worse), (tuned, better) = (
+        values[key] for key in ("orders", "witten_bell", "witten_bell_tuned")
+    )
+    row = laplace["model"].split(" (")[0]
+    goes = (
+        f"from order {first} to {last}, Witten-Bell smoothing goes from {plain:.2f} to {worse:.2f}, and with its one "
+        f"weight tuned on validation genes from {tuned:.2f} to {better:.2f}."
+    )
+    believed = worse > plain and better < tuned
+    return [
+        f"Of the 2 bits a nucleotide costs a model that knows nothing, the best model so far ({best['model']}) saves "
+        f"{2 - best['bits_per_base']:.3f} where the best n-gram saves {2 - values['best_ngram']['bits_per_base']:.3f}; "
+        f"its nucleotide perplexity is {best['nucleotide_perplexity']:.3f} ({best['low']:.3f} to {best['high']:.3f})"
+        + _beside_the_paper(values),
+        reproduced,
+        f"N-gram perplexities of the paper cannot be set beside its neural ones: the {row} counts as "
+        f"{laplace['paper_perplexity']:.4f} because it must also predict where genes end and spreads its belief over "
+        f"seven symbols; like for like it stands at {laplace['nucleotide_perplexity']:.4f}.",
+        f"Long contexts help only if rare ones are not believed: {goes}" if believed else goes[0].upper() + goes[1:],
+        _memory(values),
+    ]
+
+
+def _beside_the_paper(values: Mapping[str, Any]) -> str:
+    joined = f", and {values['joined']:.3f} once the validation genes have joined its memory"
+    if not values["paper_genes"]:
+        return f"{joined}."
+    lstm = f"an LSTM that learned from all of the training genes, has {values['papers_lstm']:.3f}"
+    return f"{joined}; the paper's best, {lstm}."
+
+
+def _memory(values: Mapping[str, Any]) -> str:
+    """The sentence on relatives, whatever these genes are."""
+    near, share, least = (values[k] for k in ("perplexity_by_relative", "share_with_relative", "best_without_relative"))
+    if not 0 < share < 1:
+        return (
+            f"{'All' if share else 'None'} of the test genes have a relative among the training genes: no comparison."
+        )
+    sides = (
+        f"{share:.0%} of the test genes have a relative among the training genes, and the best model has a perplexity "
+        f"of {near['with']:.2f} on those and of {near['without']:.2f} on the others"
+    )
+    beside = f"{sides}, where the best n-gram order has {least['perplexity']:.2f}."
+    if near["without"] > least["perplexity"]:
+        return f"The gain is memory: {beside}"
+    # savings beside 2 bits, in all and on the genes that nothing could be remembered of
+    saved = 2 - math.log2(near["without"])
+    if near["with"] < near["without"] and saved < (2 - values["best"]["bits_per_base"]) / 2:
+        return f"Most of the gain is memory: {beside}"
+    return f"Relatives help: {beside}" if near["with"] < near["without"] else beside
+
+
+def readme_block(root: Path) -> str:
+    """What README.md says of the results, in Markdown: the answer and the headline table."""
+    values = from_json((root / FINDINGS).read_text())
+    answer = "\n".join(f"{number}. {text}" for number, text in enumerate(finding_sentences(values), 1))
+    genes = (
+        f"These are {values['genes']}; rows train + val. learned from {values['counts']}. `dnastudy data fetch paper` "
+        "brings the whole training split, and with it other figures in all other rows."
+    )
+    return f"{answer}\n\n{readme_table(published(root))} {genes}"
+
+
+def readme_table(records: Mapping[str, Mapping[str, Any]]) -> str:
+    """The README's headline table, in Markdown."""
+    table = headline(records)
+    genes = next(iter(records.values()))["metrics"]["genes"]
+    lines = [
+        "| model | learned from, nt | nucleotide perplexity (95 % interval) | bits per base | paper perplexity, ours "
+        "| the paper's |",
+        "|---|---:|---:|---:|---:|---:|",
+    ]
+    for row in table.itertuples():
+        lines.append(
+            f"| {row.model} | {row.learned_from:,} | {row.nucleotide_perplexity:.4f} ({row.low:.4f} to {row.high:.4f}) "
+            f"| {row.bits_per_base:.4f} | {_figure(row.paper_perplexity)} | {_figure(row.paper)} |"
+        )
+    lines += [
+        "",
+        f"Test split of {genes:,} genes. Lower is better. Each row is the order of its kind that is best on the "
+        "validation genes (train + val.: on the test genes). MLE: maximum likelihood.",
+    ]
+    return "\n".join(lines)
+
+
+def _figure(value: float | None) -> str:
+    return "" if value is None or math.isnan(value) else f"{value:.12f}" if math.isfinite(value) else "infinite"
+
+
+def readme_part(readme: str, name: str) -> re.Match:
+    """Where the generated part ``name`` stands in the README's text; ModelError if its marks are missing."""
+    found = re.search(rf"(<!-- {name}: begin[^\n]*-->\n)(.*?)(<!-- {name}: end -->)", readme, re.DOTALL)
+    if found is None:
+        raise ModelError(f"README.md: the lines <!-- {name}: begin --> and <!-- {name}: end --> are missing")
+    return found
+
+
+def write_readme_part(root: Path, name: str, block: str) -> None:
+    """Put generated text between the marks of the part ``name`` of README.md."""
+    readme = (root / "README.md").read_text()
+    found = readme_part(readme, name)
+    write_whole(root / "README.md", f"{readme[: found.start(2)]}{block}\n{readme[found.end(2) :]}")
