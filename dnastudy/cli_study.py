@@ -99,7 +99,7 @@ def explain(
 
     For example:
 
-        dnastudy explain SNORD3B-2 --data ../shared/data
+        dnastudy explain SIM001814 --data simulated
     """
     from dnastudy import explain as explaining
     from dnastudy.experiments import expert_runs

@@ -111,3 +111,22 @@ def test_groups_split_the_whole(scores):
     assert table["nucleotides"].sum() == scores["nucleotides"].sum()
     weighted = (table["bits_per_base"] * table["nucleotides"]).sum() / table["nucleotides"].sum()
     assert weighted == pytest.approx(evaluation.bits_per_base(scores), rel=1e-12)
+
+
+def test_prequential_genes_join_once_they_are_scored():
+    """The second of two equal genes is predicted by the first, and by none without joining."""
+    genes = gene_frame(random_sequences(3, seed=3, low=100) * 2)
+    random = np.random.default_rng(4)
+    # pairs that differ in one place of ten, so that copying can be learned
+    train = [
+        "".join(random.choice(list("ACGT")) if random.random() < change else letter for letter in gene)
+        for gene in random_sequences(60, seed=4, low=60)
+        for change in (0, 0.1)
+    ]
+    for name in ("ngram", "expert"):
+        alone = evaluation.score(create(name).fit(train), genes)
+        told = []
+        prequential = evaluation.score(create(name).fit(train), genes, told.append, prequential=True)
+        np.testing.assert_allclose(prequential["log_prob"][0], alone["log_prob"][0], rtol=1e-12)
+        assert (prequential["nucleotide_log_prob"][3:] > alone["nucleotide_log_prob"][3:] + 3).all()
+        assert told == [1] * 6

@@ -12,6 +12,7 @@ from helpers import random_sequences
 from dnastudy.compiled import cache_folder
 from dnastudy.models import ModelError, create
 from dnastudy.models.expert import state as layout
+from dnastudy.models.expert.memory import _sorted_places
 from dnastudy.sequences import encode, reverse_complement
 
 
@@ -162,3 +163,11 @@ def test_kernels_compile_once(tmp_path):
         for _ in range(2)
     )
     assert first < 60 and second < first / 4
+
+
+def test_the_index_sorts_by_what_stands_before():
+    genes = [*relatives(30, seed=51), "", "A", "ACGT" * 30]
+    text = encode(genes).symbols
+    wrapped = np.concatenate([text, text])
+    before = [tuple(wrapped[i + len(text) - 27 : i + len(text)][::-1]) for i in range(len(text))]
+    assert _sorted_places(text).tolist() == sorted(range(len(text)), key=before.__getitem__)

@@ -22,6 +22,8 @@ from dnastudy.sequences import END, EncodedSequences
 kernel = kernel_compiler(__file__)
 SORTED_BY = 27
 """Symbols before a position by which it is sorted: as many as fit 64 bits in base 5."""
+DIGIT = 11
+"""Bits sorted by at a time: as many buckets as stay in the processor's caches."""
 BLOCK = 64
 """Sorted places a row of `Memory.blocks` counts; the kernels know it as a shift by 6."""
 
@@ -64,6 +66,34 @@ def _context_keys(text, out):
     for i in range(len(text)):
         out[i] = key
         key = text[i] * top + key // 5
+
+
+@kernel
+def _sort_by_digit(keys, order, shift, ends, sorted_keys, sorted_order):
+    """One pass of a radix sort, stable: by the DIGIT bits of the keys from ``shift`` on (``ends``: working space)."""
+    ends[:] = 0
+    mask = len(ends) - 1
+    for key in keys:
+        ends[(key >> shift) & mask] += 1
+    for digit in range(1, len(ends)):
+        ends[digit] += ends[digit - 1]
+    for i in range(len(keys) - 1, -1, -1):
+        digit = (keys[i] >> shift) & mask
+        ends[digit] -= 1
+        sorted_keys[ends[digit]], sorted_order[ends[digit]] = keys[i], order[i]
+
+
+def _sorted_places(text: np.ndarray) -> np.ndarray:
+    """Positions of a stream sorted by the symbols before them, in time that is linear in its length; int32 (n,)."""
+    keys = np.empty(len(text), np.int64)
+    _context_keys(text, keys)
+    order = np.arange(len(text), dtype=np.int32)
+    other_keys, other_order = np.empty_like(keys), np.empty_like(order)
+    ends = np.empty(1 << DIGIT, np.int64)
+    for shift in range(0, int(5**SORTED_BY).bit_length(), DIGIT):
+        _sort_by_digit(keys, order, shift, ends, other_keys, other_order)
+        keys, order, other_keys, other_order = other_keys, other_order, keys, order
+    return order
 
 
 @kernel
@@ -116,10 +146,7 @@ class Strand:
 
     def _sort(self, start: int, end: int) -> None:
         text = self._text[start:end]
-        keys = np.empty(len(text), np.int64)
-        _context_keys(text, keys)
-        order = np.argsort(keys, kind="stable")
-        del keys
+        order = _sorted_places(text)
         at = self._block_bounds[-1]
         blocks = len(text) // BLOCK + 1
         self._blocks = _grown(self._blocks, at + blocks)
