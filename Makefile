@@ -10,7 +10,7 @@ help:
 	@echo "make study      run the study on simulated genes and build its book (minutes)"
 	@echo "make test       run all tests, the notebooks among them"
 	@echo "make book       build the published book from the committed chapters"
-	@echo "make bench      speed beside peers"
+	@echo "make bench      speed beside peers, and how the expert model grows with its data"
 	@echo "make notebooks  run the source notebooks in place (after changing them)"
 	@echo "make picture    the README's picture of the published book"
 	@echo "make clean      remove what was built; the environment too"
@@ -35,6 +35,7 @@ book: setup
 
 bench: setup
 	$(BIN)/python benchmarks/ngram_speed.py
+	$(BIN)/python benchmarks/expert_scaling.py --largest 4
 
 # the picture in the README, of the published book
 picture: book
