@@ -277,6 +277,7 @@ class Store:
         seen = {"validation", "counts"} & {*run.train, *run.join}
         # what orders and sizes are chosen by; null where the model has learned from the validation genes
         validated = None if seen else evaluation.quick_perplexity(model, dataset.validation)
+        parameters = model.num_parameters  # before prequential scoring adds to them
         reset_peak_memory()
         start = time.perf_counter()
         scores = evaluation.score(model, genes, prequential=run.prequential)
@@ -302,7 +303,7 @@ class Store:
             "validation_perplexity": validated,
             "by_type": _groups(scores, genes["type"].where(genes["type"] != "", "unknown"), run.replicates),
             "by_length": _groups(scores, length_labels(genes), run.replicates),
-            "parameters": model.num_parameters,
+            "parameters": parameters,
             "seconds": {"fit": fitted["seconds"], "score": seconds},
             "peak_memory_mb": max(fitted["peak_memory_mb"], peak_memory_mb()),
             "code": {"fit": fitted["code"], "evaluation": code_hash("evaluation.py")},

@@ -150,7 +150,8 @@ def test_evaluate_agrees_with_plain_counting(dnastudy, files, order, smoothing):
 def test_evaluate_json_has_the_keys_of_the_contract(dnastudy, files):
     found = dnastudy(*evaluate_words(files, "--set", "order=3")).json
     assert set(found) == {
-        "model", "settings", "tuned", "nucleotide_perplexity", "bits_per_base", "interval", "paper_perplexity",
+        "model", "settings", "tuned", "joined_validation", "prequential",
+        "nucleotide_perplexity", "bits_per_base", "interval", "paper_perplexity",
         "genes", "nucleotides", "parameters", "shared_sequences", "seconds", "peak_memory_mb",
     }  # fmt: skip
     assert found["model"] == "ngram"
@@ -216,6 +217,16 @@ def test_joined_genes_come_after_tuning(dnastudy, files):
     apart, joined = dnastudy(*words).json, dnastudy(*words, "--join-validation").json
     assert joined["tuned"] == apart["tuned"]
     assert joined["parameters"] > apart["parameters"]
+
+
+def test_prequential_is_scoring_and_joining_in_turns(dnastudy, files):
+    laplace = ["--set", "order=2", "smoothing=laplace"]
+    found = dnastudy(*evaluate_words(files, *laplace, "--prequential")).json
+    assert found["prequential"] is True
+    nats = sum(
+        math.log(plain_ngrams([*TRAIN, *TEST[:i]], [gene], 2, "laplace")[1]) * len(gene) for i, gene in enumerate(TEST)
+    )
+    assert found["nucleotide_perplexity"] == pytest.approx(math.exp(nats / sum(map(len, TEST))))
 
 
 def test_evaluate_for_people(dnastudy, files):

@@ -19,7 +19,7 @@ from helpers import ROOT, gene_frame, random_sequences
 
 from dnastudy import evaluation, experiments, records
 from dnastudy.datasets import Dataset, load_dataset
-from dnastudy.experiments import Run, Store, load_profile, ngram_runs, run_id
+from dnastudy.experiments import Run, Store, all_runs, load_profile, ngram_runs, run_id
 from dnastudy.files import whole_folder, write_whole
 from dnastudy.models.base import ModelError
 from dnastudy.records import code_hash, finite, from_json, to_json
@@ -50,7 +50,7 @@ def computed(monkeypatch):
     seen = []
     fit_model, score = experiments.fit_model, evaluation.score
     monkeypatch.setattr(experiments, "fit_model", lambda *words: seen.append("fit") or fit_model(*words))
-    monkeypatch.setattr(evaluation, "score", lambda *words: seen.append("score") or score(*words))
+    monkeypatch.setattr(evaluation, "score", lambda *words, **more: seen.append("score") or score(*words, **more))
     return seen
 
 
@@ -294,11 +294,11 @@ def stop(module, name, number=1):
 
 def slow(module, name):
     original = getattr(module, name)
-    def call(*words):
+    def call(*words, **more):
         with (folder / "computed.log").open("a") as log:
             log.write(name + "\\n")
         time.sleep(0.3)
-        return original(*words)
+        return original(*words, **more)
     setattr(module, name, call)
 
 moments = {{
@@ -415,6 +415,7 @@ def test_the_record_says_what_was_done_on_what_with_what_and_where(store):
         "train": ["train"],
         "join": ["validation"],
         "test": "test",
+        "prequential": False,
         "train_genes": 30,
         "train_nucleotides": learned.str.len().sum(),
         "sha256": {name: DATASET.hashes[name] for name in ("train", "validation", "test")},
@@ -521,7 +522,7 @@ def test_every_shipped_profile_loads_and_its_runs_are_different_runs(name):
     profile = load_profile(name)
     given = yaml.safe_load((experiments.PROFILES / f"{name}.yaml").read_text())
     assert {key: getattr(profile, key) for key in given} == given
-    runs = ngram_runs(profile)
+    runs = all_runs(profile)
     assert len({run.name for run in runs}) == len(runs)
     assert len({run_id(run, DATASET) for run in runs}) == len(runs)
     assert {run.replicates for run in runs} == {profile.bootstrap_replicates}
@@ -645,3 +646,14 @@ def test_a_folder_that_cannot_take_its_name_leaves_the_old_one(tmp_path, monkeyp
         fill(folder, "second")
     assert names(folder) == ["a.txt", "first.txt"]
     assert names(tmp_path) == ["folder"]
+
+
+def test_a_prequential_run_is_another_run_of_the_same_fit(store, computed):
+    alone = store.get(LAPLACE, DATASET)
+    prequential = store.get(changed(prequential=True), DATASET)
+    assert computed == ["fit", "score", "score"]
+    assert prequential.record["fit"] == alone.record["fit"]
+    assert prequential.record["id"] != alone.record["id"]
+    assert prequential.record["data"]["prequential"] is True
+    assert prequential.record["validation_perplexity"] == alone.record["validation_perplexity"]
+    assert prequential.record["parameters"] == alone.record["parameters"]

@@ -132,7 +132,7 @@ def test_its_mistakes_are_told_like_all_others(added, dnastudy):
     assert "pseudocount (added to each symbol's count)" in err
     code, out, err = dnastudy(f"{EVALUATE} --join-validation")
     assert (code, out) == (1, "")
-    assert "composition: cannot take more genes after training, so --join-validation does not apply" in err
+    assert "composition: cannot take more genes after training (as --join-validation and --prequential ask)" in err
     assert "known: uniform, ngram" in dnastudy("evaluate compositon --train train.csv --test test.csv")[2]
 
 

@@ -127,7 +127,9 @@ class LanguageModel(ABC):
 
     def join(self, sequences: Sequences) -> Self:
         """Add genes to what was learned, all tuned values kept (for counts and memories)."""
-        raise ModelError(f"{self.name}: cannot take more genes after training, so --join-validation does not apply")
+        raise ModelError(
+            f"{self.name}: cannot take more genes after training (as --join-validation and --prequential ask)"
+        )
 
     # what follows
 

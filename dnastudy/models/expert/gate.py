@@ -24,11 +24,16 @@ from dnastudy.models.expert.state import (
 from dnastudy.sequences import END
 
 BATCH = 2048
+FEWEST_STEPS = 400
+"""On few genes the batches are smaller and the passes more, until there are so many steps."""
 RATE = 0.004
 """Highest learning rate: reached after a tenth of the steps, then falling to 0 along a cosine."""
 MOMENTUM, SQUARES = 0.9, 0.99
 """Adam's decays of the mean gradient and of its mean square."""
-UNTRAINED = 0.15
+PRIOR = 1000.0
+"""Penalty on the squared distance of the weights from where they start (half of it, nats): what keeps few genes from
+being learned by heart."""
+UNTRAINED = 0.05
 """Weight of every expert before training."""
 
 
@@ -123,9 +128,10 @@ def train_gate(
         np.zeros((hidden, NUM_EXPERTS)),
         np.full(NUM_EXPERTS, UNTRAINED),
     ]
+    prior = [np.zeros_like(weights[0]), np.zeros_like(weights[1]), weights[2].copy(), weights[3].copy()]
     first, second = ([np.zeros_like(w) for w in weights] for _ in range(2))
-    size = min(BATCH, n)
-    steps = passes * (n // size)
+    size = min(BATCH, max(32, n // 64), n)
+    steps = max(passes * (n // size), FEWEST_STEPS)
     order = np.empty(0, np.int64)
     for step in range(1, steps + 1):
         if len(order) < size:
@@ -133,7 +139,8 @@ def train_gate(
         batch, order = order[:size], order[size:]
         gradients = _gradients(weights, (facts[batch] - mean) / spread, experts[batch].astype(np.float64), truth[batch])
         rate = RATE * min(step / (0.1 * steps), 0.5 * (1 + np.cos(np.pi * (step - 1) / steps)))
-        for w, g, m, v in zip(weights, gradients, first, second, strict=True):
+        for w, start, g, m, v in zip(weights, prior, gradients, first, second, strict=True):
+            g = g + PRIOR / n * (w - start)
             m += (1 - MOMENTUM) * (g - m)
             v += (1 - SQUARES) * (g * g - v)
             w -= rate / (1 - MOMENTUM**step) * m / (np.sqrt(v / (1 - SQUARES**step)) + 1e-8)
