@@ -116,7 +116,7 @@ def _fit(model, train, validation, join_validation, settings, policies):
     tuning = list(read(validation, **policies)["sequence"]) if validation else None
     join = tuning if join_validation else None
     if tuning is None:
-        say("no --validation: what would be tuned on it keeps its default")
+        say("no --validation: what would be tuned on it keeps its default, or is tuned inside the training genes")
     with progress(f"fit {model} on {len(learned):,} genes", None):
         fitted, seconds = fit_model(model, given, learned, tuning, join)
     return fitted, {*learned, *(join or [])}, seconds
