@@ -74,8 +74,9 @@ def evaluate(
     from dnastudy.records import peak_memory_mb
 
     policies = {"invalid": invalid, "empty": empty, "duplicates": duplicates}
+    genes = read(test, **policies)  # first: a mistake in it should not cost a training
     fitted, learned, fit_seconds = _fit(model, train, validation, join_validation, set, policies)
-    genes = read(test, **policies)
+    parameters = fitted.num_parameters
     shared = int(genes["sequence"].isin(learned).sum())
     if shared:
         say(f"{shared} of {len(genes)} test sequences are also among the genes learned from: the score is too good")
@@ -93,7 +94,7 @@ def evaluate(
             "prequential": prequential,
             **{key: found[key] for key in ("nucleotide_perplexity", "bits_per_base", "interval", "paper_perplexity")},
             **{key: found[key] for key in ("genes", "nucleotides")},
-            "parameters": fitted.num_parameters,
+            "parameters": parameters,
             "shared_sequences": shared,
             "seconds": seconds,
             "peak_memory_mb": peak_memory_mb(),

@@ -92,7 +92,7 @@ def explain(
     gene: Annotated[str, typer.Argument(help="Id or symbol of a test gene.")],
     data: Data = "",
     joined: Annotated[bool, typer.Option(help="Validation genes in the memory, too.")] = False,
-    width: Annotated[int, typer.Option(help="Columns of the view.")] = 100,
+    width: Annotated[int, typer.Option(min=40, help="Columns of the view.")] = 100,
     as_json: Json = False,
 ) -> None:
     """Show why the expert model predicts a gene as it does: surprise by base, and the genes it copies.

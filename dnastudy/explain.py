@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,7 +43,8 @@ class Explanation:
         in the copied gene, 0 without one).
     copies : DataFrame
         Training genes that were copied, most bases first: ``id``, ``symbol``, ``type``, ``strand``, ``bases`` for which
-        it was the best copy, ``identity`` (share of those it got right), ``first`` and ``last`` of them in the gene.
+        it was the best copy, ``identity`` (share of those it got right), ``first`` and ``last`` of them in the gene,
+        ``source_first`` and ``source_last`` in the copied gene.
     """
 
     gene: pd.Series
@@ -66,7 +68,13 @@ def find_gene(genes: pd.DataFrame, wanted: str) -> pd.Series:
                 f"{wanted}: {len(found)} test genes have this {column}; name one by id: {', '.join(found['id'][:5])}"
             )
     some = ", ".join(genes["id"][:3])
-    raise ExplainError(f"{wanted}: no test gene has this id or symbol (there are {len(genes):,}, for instance {some})")
+    near = difflib.get_close_matches(wanted.upper(), [name for name in genes["symbol"] if name], 1)
+    raise ExplainError(
+        f"{wanted}: no test gene has this id or symbol"
+        + (f"; did you mean {near[0]!r}?" if near else "")
+        + f" (there are {len(genes):,}, for instance {some}; genes learned from cannot be explained, and one file is "
+        "split into both)"
+    )
 
 
 def explain(model: Expert, gene: pd.Series, memory: pd.DataFrame) -> Explanation:
@@ -102,7 +110,14 @@ def explain(model: Expert, gene: pd.Series, memory: pd.DataFrame) -> Explanation
     copied = bases[bases["row"] >= 0].assign(right=lambda frame: frame["copied"] == frame["nucleotide"])
     copies = (
         copied.groupby(["row", "strand"])
-        .agg(bases=("right", "size"), identity=("right", "mean"), first=("position", "min"), last=("position", "max"))
+        .agg(
+            bases=("right", "size"),
+            identity=("right", "mean"),
+            first=("position", "min"),
+            last=("position", "max"),
+            source_first=("source_position", "min"),
+            source_last=("source_position", "max"),
+        )
         .reset_index()
         .sort_values(["bases", "first"], ascending=[False, True], ignore_index=True)
     )
@@ -137,6 +152,7 @@ def as_json(found: Explanation) -> dict[str, Any]:
 def as_text(found: Explanation, width: int = 100) -> str:
     """The alignment-style view: nucleotides, surprise, what the best copy said, and which gene it follows."""
     gene, bases = found.gene, found.bases
+    shown = found.copies[(found.copies["bases"] >= FEW) | (found.copies.index < 3)].head(len(MARKS))
     bits = np.clip(bases["bits"] / MOST_BITS * len(LEVELS), 0, len(LEVELS) - 1).astype(int)
     tracks = {
         "gene": "".join(bases["nucleotide"]),
@@ -145,13 +161,13 @@ def as_text(found: Explanation, width: int = 100) -> str:
             " " if not said else "." if said == true else said
             for said, true in zip(bases["copied"], bases["nucleotide"], strict=True)
         ),
-        "from": "".join(" " if source < 0 else _mark(source) for source in bases["source"]),
+        "from": "".join(" " if source < 0 else _mark(source, len(shown)) for source in bases["source"]),
     }
     lines = [
         f"{gene['symbol'] or gene['id']} (id {gene['id']}), {gene['type'] or 'type unknown'}, {len(bases)} nt: "
         f"{found.bits_per_base:.3f} bits per base",
         f"surprise: {LEVELS[0]} 0 to {LEVELS[-1]} {MOST_BITS:g} bits and more; copied: . the right nucleotide, "
-        "a letter the wrong one, blank nothing",
+        "a letter the wrong one, blank nothing; from: the letters of the table, * a gene not in it",
         "",
     ]
     step = max(10, width - 17)
@@ -162,12 +178,13 @@ def as_text(found: Explanation, width: int = 100) -> str:
         lines.append("")
     if found.copies.empty:
         return "\n".join([*lines, f"Nothing was copied with a chance of {TRUSTED:g} or more."])
-    shown = found.copies[(found.copies["bases"] >= FEW) | (found.copies.index < 3)].head(len(MARKS))
-    lines.append(f"{'from':>4} {'id':<12}{'symbol':<16}{'type':<19}{'strand':<7}{'bases':>6}{'identity':>10}  where")
+    lines.append(
+        f"{'from':>4} {'id':<12}{'symbol':<16}{'type':<19}{'strand':<7}{'bases':>6}{'identity':>10}  {'here':<10}there"
+    )
     for i, row in enumerate(shown.itertuples()):
         lines.append(
             f"{_mark(i):>4} {row.id:<12}{row.symbol:<16}{row.type:<19}{row.strand:<7}{row.bases:>6}"
-            f"{row.identity:>10.1%}  {row.first}-{row.last}"
+            f"{row.identity:>10.1%}  {f'{row.first}-{row.last}':<10}{row.source_first}-{row.source_last}"
         )
     if rest := len(found.copies) - len(shown):
         total = found.copies["bases"].iloc[len(shown) :].sum()
@@ -175,5 +192,5 @@ def as_text(found: Explanation, width: int = 100) -> str:
     return "\n".join(lines)
 
 
-def _mark(source: int) -> str:
-    return MARKS[source] if source < len(MARKS) else "*"
+def _mark(source: int, known: int = len(MARKS)) -> str:
+    return MARKS[source] if source < known else "*"

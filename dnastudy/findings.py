@@ -116,7 +116,7 @@ def _memory(values: Mapping[str, Any]) -> str:
         f"{share:.0%} of the test genes have a relative among the training genes, and the best model has a perplexity "
         f"of {near['with']:.2f} on those and of {near['without']:.2f} on the others"
     )
-    beside = f"{sides}, where the best n-gram order has {least['perplexity']:.2f}."
+    beside = f"{sides}, where n-grams of order {least['order']} have {least['perplexity']:.2f}."
     if near["without"] > least["perplexity"]:
         return f"The gain is memory: {beside}"
     # savings beside 2 bits, in all and on the genes that nothing could be remembered of

@@ -14,6 +14,7 @@ from dnastudy.models import ModelError, create
 from dnastudy.models.expert import state as layout
 from dnastudy.models.expert.memory import _sorted_places
 from dnastudy.sequences import encode, reverse_complement
+from dnastudy.simulate import simulate_study
 
 
 def relatives(n: int, seed: int = 0, length: int = 90) -> list[str]:
@@ -171,3 +172,15 @@ def test_the_index_sorts_by_what_stands_before():
     wrapped = np.concatenate([text, text])
     before = [tuple(wrapped[i + len(text) - 27 : i + len(text)][::-1]) for i in range(len(text))]
     assert _sorted_places(text).tolist() == sorted(range(len(text)), key=before.__getitem__)
+
+
+@pytest.mark.parametrize("genes", [300, 1000, 2000])
+def test_ends_are_rare_on_any_genes(genes):
+    """Newton's method must not run away: the chance of an end before a gene is small, and genes are written."""
+    splits = simulate_study(seed=1, n=genes)
+    train, validation, test = (list(splits[name]["sequence"]) for name in ("train", "validation", "test"))
+    model = create("expert").fit(train, validation)
+    hazard = np.exp(np.concatenate([rows[:, 4] for rows in model.log_distributions(test)]))
+    expected = len(test) / sum(len(gene) + 1 for gene in test)
+    assert expected / 2 < hazard.mean() < expected * 2
+    assert np.median([len(gene) for gene in model.sample(60, seed=1)]) > 60

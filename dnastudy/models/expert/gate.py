@@ -66,8 +66,8 @@ def copy_tables(hits: np.ndarray, symbols: np.ndarray, ends: np.ndarray) -> Tabl
     ends : array, shape (bins,)
         Hazard of the end.
     """
-    hit = np.clip((hits[:, :, 1] + _assumed_hits()) / (hits.sum(axis=2) + 1), 0.25, 0.9995)
-    symbol = (symbols + 4 * _assumed_symbols()) / (symbols.sum(axis=2, keepdims=True) + 4)
+    hit = np.clip((hits[:, :, 1] + 4 * _assumed_hits()) / (hits.sum(axis=2) + 4), 0.25, 0.9995)
+    symbol = (symbols + 16 * _assumed_symbols()) / (symbols.sum(axis=2, keepdims=True) + 16)
     return tables_from(hit, symbol, ends)
 
 
@@ -169,13 +169,21 @@ def train_end(ending: np.ndarray, ended: np.ndarray) -> np.ndarray:
     A small penalty (1 a squared weight) holds the weights near those of the position alone.
     """
     base = untrained_gate(1).end
-    weights = base.copy()
-    for _ in range(25):
+
+    def loss(weights: np.ndarray) -> float:
+        logits = ending @ weights
+        return float(np.logaddexp(0, logits).sum() - logits[ended].sum() + ((weights - base) ** 2).sum() / 2)
+
+    weights, now = base.copy(), loss(base)
+    for _ in range(50):
         p = 1 / (1 + np.exp(-np.clip(ending @ weights, -40, 40)))
         gradient = ending.T @ (p - ended) + (weights - base)
         curvature = (ending * (p * (1 - p))[:, None]).T @ ending + np.eye(NUM_END)
         step = np.linalg.solve(curvature, gradient)
-        weights -= step
-        if np.abs(step).max() < 1e-6:
+        # a whole step can overshoot where the curve is flat: halve it until it helps
+        while (after := loss(weights - step)) > now and np.abs(step).max() > 1e-9:
+            step = step / 2
+        if after >= now - 1e-9:
             break
+        weights, now = weights - step, after
     return weights

@@ -68,7 +68,7 @@ class Expert(base.LanguageModel):
             "training genes, each part of them with the others as memory",
         )
         folds: int = Field(default=5, ge=2, description="parts for gating=cross-validation")
-        tuning_nucleotides: int = Field(default=600_000, ge=1000, description="nucleotides at most to tune the gate on")
+        tuning_nucleotides: int = Field(default=600_000, ge=1000, description="nucleotides to tune the gate on, about")
         hidden: int = Field(default=32, ge=0, description="hidden units of the gate; 0: the same weights everywhere")
         passes: int = Field(default=2, ge=1, description="times through the genes the gate is tuned on")
         shift: int = Field(default=SHIFT, ge=0, description="longest insertion or deletion a copy survives, nt")
