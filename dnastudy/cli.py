@@ -74,8 +74,9 @@ def evaluate(
     from dnastudy.records import peak_memory_mb
 
     policies = {"invalid": invalid, "empty": empty, "duplicates": duplicates}
-    genes = read(test, **policies)  # first: a mistake in it should not cost a training
-    fitted, learned, fit_seconds = _fit(model, train, validation, join_validation, set, policies)
+    given = _settings(model, set, validation, join_validation)
+    genes = read(test, **policies)  # before training: a mistake in it should not cost one
+    fitted, learned, fit_seconds = _fit(model, given, train, validation, join_validation, policies)
     parameters = fitted.num_parameters
     shared = int(genes["sequence"].isin(learned).sum())
     if shared:
@@ -103,16 +104,21 @@ def evaluate(
     )
 
 
-def _fit(model, train, validation, join_validation, settings, policies):
-    """Return the fitted model, the sequences it has learned from, and the seconds."""
-    from dnastudy.experiments import fit_model
+def _settings(model, settings, validation, join_validation):
+    """Settings given on the command line, checked before any file is read."""
     from dnastudy.models import model_class
 
     given = parse_pairs("--set", settings)
-    cls = model_class(model)
-    cls.Settings.parse(given, model)
+    model_class(model).Settings.parse(given, model)
     if join_validation and validation is None:
         raise ModelError("--join-validation needs --validation")
+    return given
+
+
+def _fit(model, given, train, validation, join_validation, policies):
+    """Return the fitted model, the sequences it has learned from, and the seconds."""
+    from dnastudy.experiments import fit_model
+
     learned = list(read(train, **policies)["sequence"])
     tuning = list(read(validation, **policies)["sequence"]) if validation else None
     join = tuning if join_validation else None
@@ -144,7 +150,8 @@ def train(
     """
     check_folder(out)
     policies = {"invalid": invalid, "empty": empty, "duplicates": duplicates}
-    fitted, learned, seconds = _fit(model, train, validation, join_validation, set, policies)
+    given = _settings(model, set, validation, join_validation)
+    fitted, learned, seconds = _fit(model, given, train, validation, join_validation, policies)
     fitted.save(out)
     facts = {"model": model, "settings": fitted.settings.model_dump(mode="json"), "genes": len(learned)}
     emit({**facts, "parameters": fitted.num_parameters, "seconds": {"fit": seconds}, "folder": str(out)}, as_json)

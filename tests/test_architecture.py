@@ -41,7 +41,7 @@ def test_imports_point_down():
 
 
 def test_models_know_no_file_format_and_figures_compute_nothing():
-    for path in (ROOT / "dnastudy" / "models").glob("*.py"):
+    for path in (ROOT / "dnastudy" / "models").rglob("*.py"):
         assert not _imports(path) & {"formats", "genes", "datasets", "sources"}, path
     for name in ("figures", "tables"):
         assert not _imports(ROOT / "dnastudy" / f"{name}.py") & {"evaluation", "models", "experiments"}
