@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 from expert_twin import Twin
-from helpers import random_sequences
+from helpers import ROOT, random_sequences
 
 from dnastudy.compiled import cache_folder
 from dnastudy.models import ModelError, create
@@ -184,3 +184,17 @@ def test_ends_are_rare_on_any_genes(genes):
     expected = len(test) / sum(len(gene) + 1 for gene in test)
     assert expected / 2 < hazard.mean() < expected * 2
     assert np.median([len(gene) for gene in model.sample(60, seed=1)]) > 60
+
+
+def test_the_chapter_describes_this_model():
+    """The sizes that its method section names are those of the code."""
+    text = (ROOT / "notebooks" / "experts.ipynb").read_text()
+    for words in (
+        f"of 1 to {layout.DEPTH} nt, exactly",
+        f"up to {layout.COPIES} earlier places are followed",
+        f"at least {layout.SIMILAR} of the last 32 nucleotides agree",
+        f"insertions and deletions of up to {layout.SHIFT} nt",
+        f"for contexts of {min(layout.OWN_ORDERS)} to {max(layout.OWN_ORDERS)} nt",
+    ):
+        assert words in text, words
+    assert "for eleven $k$ from 1 to" in text and len(layout.CONTEXT_ORDERS) == 11
