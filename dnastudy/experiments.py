@@ -27,8 +27,9 @@ from pydantic import Field
 from dnastudy import evaluation, models
 from dnastudy.datasets import Dataset, load_dataset
 from dnastudy.files import whole_folder
-from dnastudy.models.base import LanguageModel, ModelError, Settings
+from dnastudy.models.base import LanguageModel, ModelError
 from dnastudy.records import PACKAGE, code_hash, from_json, peak_memory_mb, reset_peak_memory, surroundings, to_json
+from dnastudy.settings import Settings
 
 PROFILES = PACKAGE / "profiles"
 STORE_VARIABLE = "DNASTUDY_STORE"

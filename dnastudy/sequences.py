@@ -110,6 +110,21 @@ def map_parts(function: Callable[[EncodedSequences, slice], Any], encoded: Encod
         return list(pool.map(lambda part: function(*part), parts))
 
 
+def choose(encoded: EncodedSequences, indices: Iterable[int]) -> EncodedSequences:
+    """Return the sequences of these indices, in their order."""
+    parts = [encoded.symbols[encoded.starts[i] : encoded.starts[i + 1]] for i in indices]
+    starts = np.concatenate([[0], np.cumsum([len(part) for part in parts], dtype=np.int64)])
+    return EncodedSequences(np.concatenate(parts) if parts else np.zeros(0, np.uint8), starts)
+
+
+def spread(encoded: EncodedSequences, nucleotides: int) -> EncodedSequences:
+    """Return sequences spread evenly over all, with about so many nucleotides, and at least one."""
+    share = min(1.0, nucleotides / max(encoded.nucleotides, 1))
+    if share == 1:
+        return encoded
+    return choose(encoded, np.unique(np.linspace(0, len(encoded) - 1, max(1, int(share * len(encoded)))).astype(int)))
+
+
 def decode(codes: np.ndarray) -> str:
     """Letters of an array of nucleotide codes (0..3), shape (length,)."""
     return _LETTERS[np.asarray(codes, dtype=np.uint8)].tobytes().decode()

@@ -15,7 +15,16 @@ from dnastudy.sequences import END, NUCLEOTIDES, encode, map_parts
 
 TRAIN = random_sequences(150, seed=1, low=1)
 TEST = ["", "A", "ACGT", "TTTTTTTTTTTTTTTT", *random_sequences(30, seed=2)]
+SMALL = {"epochs": 1, "batch_nucleotides": 2000}
 VARIANTS = {
+    "lstm": [
+        {**SMALL, "embedding": 8, "units": 16},
+        {**SMALL, "embedding": 8, "units": 16, "layers": 1, "positions": 40, "end": False},
+    ],
+    "transformer": [
+        {**SMALL, "width": 16, "layers": 2, "heads": 2},
+        {**SMALL, "width": 16, "layers": 2, "heads": 3, "block": "post-norm", "positions": 40, "end": False},
+    ],
     "expert": [
         {},
         {"experts": ["context"]},
@@ -41,6 +50,11 @@ def _id(case):
 def model(request):
     name, settings = request.param
     return create(name, settings).fit(TRAIN, TEST)
+
+
+def _rounding(model) -> float:
+    """How far numbers may move with the company a sequence is read in: sums in float32 depend on the shapes."""
+    return 1e-5 if model.family in ("LSTM", "Transformer") else 0
 
 
 def _unnormalised(model) -> bool:
@@ -74,8 +88,8 @@ def test_any_batch_and_order_gives_the_same_numbers(model):
     alone = [model.log_distributions([s])[0] for s in TEST]
     backwards = model.log_distributions(TEST[::-1])[::-1]
     for a, b, c in zip(together, alone, backwards, strict=True):
-        np.testing.assert_array_equal(a, b)
-        np.testing.assert_array_equal(a, c)
+        np.testing.assert_allclose(a, b, rtol=0, atol=_rounding(model))
+        np.testing.assert_allclose(a, c, rtol=0, atol=_rounding(model))
 
 
 def test_prediction_does_not_see_the_future(model):
@@ -83,7 +97,7 @@ def test_prediction_does_not_see_the_future(model):
         cut = len(sequence) // 2
         whole = model.log_distributions([sequence])[0]
         prefix = model.log_distributions([sequence[:cut]])[0]
-        np.testing.assert_array_equal(whole[: cut + 1], prefix)
+        np.testing.assert_allclose(whole[: cut + 1], prefix, rtol=0, atol=_rounding(model))
 
 
 def test_nucleotides_renormalise_to_one(model):

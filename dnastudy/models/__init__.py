@@ -16,6 +16,8 @@ MODELS: dict[str, str] = {
     "uniform": "dnastudy.models.uniform:Uniform",
     "ngram": "dnastudy.models.ngram:NGram",
     "expert": "dnastudy.models.expert.model:Expert",
+    "lstm": "dnastudy.models.lstm:LSTM",
+    "transformer": "dnastudy.models.transformer:Transformer",
 }
 """Registered name to ``module:class``; a model's module is imported only when the model is asked for."""
 

@@ -6,53 +6,31 @@ and samples are derived from that here, once for all models. Logarithms are natu
 
 from __future__ import annotations
 
-import difflib
 import json
 import os
 import zipfile
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel
 
-from dnastudy.errors import StudyError
+from dnastudy.errors import ModelError
 from dnastudy.files import whole_folder
 from dnastudy.sequences import END, NUM_SYMBOLS, EncodedSequences, decode, encode
+from dnastudy.settings import Settings
+
+if TYPE_CHECKING:
+    from dnastudy.training.log import Workspace
+    from dnastudy.training.report import Report
+
+__all__ = ["LanguageModel", "ModelError", "Sequences", "Settings", "check_folder", "read_header"]
 
 Sequences = Sequence[str] | EncodedSequences
 FORMAT = 1
 """Version of the saved form; raised when older files can no longer be read."""
-
-
-class ModelError(StudyError, ValueError):
-    """A model that cannot be made, loaded or used as asked; the message says what to do."""
-
-
-class Settings(BaseModel):
-    """Base of all model settings: unknown keys and wrong types are errors, nothing changes after creation."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, validate_default=True)
-
-    @classmethod
-    def parse(cls, given: dict[str, Any], what: str) -> Self:
-        """Check ``given`` and return settings; ModelError names each bad key and the known ones."""
-        try:
-            return cls(**given)
-        except ValidationError as error:
-            lines = []
-            for problem in error.errors():
-                key = ".".join(map(str, problem["loc"])) or what
-                if problem["type"] == "extra_forbidden":
-                    near = difflib.get_close_matches(key, cls.model_fields, 1)
-                    lines.append(f"unknown setting {key!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
-                else:
-                    message = problem["msg"].removeprefix("Value error, ")
-                    lines.append(message if key == what else f"setting {key!r}: {message}, got {problem['input']!r}")
-            known = "; ".join(f"{k} ({f.description})" if f.description else k for k, f in cls.model_fields.items())
-            raise ModelError(f"{what}: {'; '.join(lines)}. Known settings: {known or 'none'}") from None
 
 
 class LanguageModel(ABC):
@@ -72,6 +50,10 @@ class LanguageModel(ABC):
         Under which it is registered.
     family : str
         Model family in charts: "n-gram", "expert", "LSTM", "Transformer", "ensemble" or "reference".
+    presets : dict
+        Settings that have a name, by name.
+    notes : dict
+        Plain values that are saved with the model: how it was trained.
     further_code : tuple of str
         Files of the package, beside the model's own and this one, that change what is learned: part of a run's id.
     """
@@ -79,12 +61,14 @@ class LanguageModel(ABC):
     name: ClassVar[str]
     family: ClassVar[str]
     Settings: ClassVar[type[Settings]] = Settings
+    presets: ClassVar[dict[str, dict[str, Any]]] = {}
     further_code: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, settings: dict[str, Any] | Settings | None = None):
         if isinstance(settings, BaseModel):
             settings = settings.model_dump()
         self.settings = type(self).Settings.parse(settings or {}, self.name)
+        self.notes: dict[str, Any] = {}
 
     # what a model must say for itself
 
@@ -124,6 +108,12 @@ class LanguageModel(ABC):
     def tuned(self) -> dict[str, float]:
         """Values that were chosen on validation genes, by name."""
         return {}
+
+    def fit_in(
+        self, workspace: Workspace, train: Sequences, validation: Sequences | None = None, report: Report | None = None
+    ) -> Self:
+        """`fit`, for models that train long: with checkpoints in a folder, from which a killed training goes on."""
+        return self.fit(train, validation)
 
     def join(self, sequences: Sequences) -> Self:
         """Add genes to what was learned, all tuned values kept (for counts and memories)."""
@@ -233,8 +223,10 @@ class LanguageModel(ABC):
         """Write the model to ``folder``, whole or not at all; a model that stood there is replaced."""
         folder = check_folder(folder)
         header = {"format": FORMAT, "model": self.name, "settings": self.settings.model_dump(mode="json")}
+        if self.notes:
+            header["notes"] = self.notes
         with whole_folder(folder) as half:
-            np.savez_compressed(half / "arrays.npz", **self._arrays())
+            self._write_arrays(half, self._arrays())
             (half / "model.json").write_text(json.dumps(header, indent=1) + "\n")
         return folder
 
@@ -246,14 +238,24 @@ class LanguageModel(ABC):
         if header["model"] != cls.name:
             raise ModelError(f"{folder}: holds a {header['model']!r} model, not {cls.name!r}")
         model = cls(header["settings"])
+        model.notes = header["notes"]
         try:
-            with np.load(folder / "arrays.npz", allow_pickle=False) as arrays:
-                model._restore(dict(arrays))
+            model._restore(model._read_arrays(folder))
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise ModelError(
-                f"{folder}/arrays.npz: damaged or not a saved {cls.name} ({error}); train again"
+                f"{folder}/{cls.arrays_file}: damaged or not a saved {cls.name} ({error}); train again"
             ) from error
         return model
+
+    arrays_file: ClassVar[str] = "arrays.npz"
+
+    def _write_arrays(self, folder: Path, arrays: dict[str, np.ndarray]) -> None:
+        np.savez_compressed(folder / self.arrays_file, **arrays)
+
+    def _read_arrays(self, folder: Path) -> dict[str, np.ndarray]:
+        """Arrays of a saved model; OSError or ValueError where the file is damaged."""
+        with np.load(folder / self.arrays_file, allow_pickle=False) as arrays:
+            return dict(arrays)
 
 
 def check_folder(folder: str | os.PathLike) -> Path:
@@ -272,7 +274,8 @@ def read_header(folder: Path) -> dict[str, Any]:
         header = json.loads((folder / "model.json").read_text())
         if header["format"] > FORMAT:
             raise ModelError(f"{folder}: saved by a newer dnastudy (format {header['format']}); update dnastudy")
-        return {"model": str(header["model"]), "settings": dict(header["settings"])}
+        notes = dict(header.get("notes", {}))
+        return {"model": str(header["model"]), "settings": dict(header["settings"]), "notes": notes}
     except FileNotFoundError:
         raise ModelError(f"{folder}: no model there (no model.json); make one with `dnastudy train`") from None
     except (json.JSONDecodeError, KeyError, TypeError, ValueError) as error:

@@ -26,7 +26,7 @@ from dnastudy.models.expert.state import (
     Gate,
     State,
 )  # fmt: skip
-from dnastudy.sequences import END, EncodedSequences, encode
+from dnastudy.sequences import END, EncodedSequences, choose, encode, spread
 
 Family = Literal["context", "copy", "reverse", "own", "inverted"]
 CALIBRATION = 300_000
@@ -110,7 +110,7 @@ class Expert(base.LanguageModel):
         if settings.gating == "validation" and validation.nucleotides:
             memories = Memories()
             memories.add(train)
-            parts = [(memories, _spread(validation, settings.tuning_nucleotides))]
+            parts = [(memories, spread(validation, settings.tuning_nucleotides))]
         else:
             folds = min(settings.folds, len(train))
             budget = settings.tuning_nucleotides // folds
@@ -118,8 +118,8 @@ class Expert(base.LanguageModel):
             parts = []
             for fold in range(folds if folds > 1 else 0):
                 memories = Memories()
-                memories.add(_chosen(train, np.flatnonzero(fold_of != fold)))
-                parts.append((memories, _spread(_chosen(train, np.flatnonzero(fold_of == fold)), budget)))
+                memories.add(choose(train, np.flatnonzero(fold_of != fold)))
+                parts.append((memories, spread(choose(train, np.flatnonzero(fold_of == fold)), budget)))
             memories = Memories()
             memories.add(train)
         self.memories = memories
@@ -140,7 +140,7 @@ class Expert(base.LanguageModel):
         nucleotides = sum(genes.nucleotides for _, genes in parts)
         if not nucleotides:
             return
-        counted = [(m, _spread(genes, CALIBRATION * genes.nucleotides // nucleotides)) for m, genes in parts]
+        counted = [(m, spread(genes, CALIBRATION * genes.nucleotides // nucleotides)) for m, genes in parts]
         hits = sum(self._reader(m).count_copies(genes)[0] for m, genes in counted)
         self.tables = gating.copy_tables(hits, NO_SYMBOLS, hazard)
         if settings.substitutions:
@@ -217,18 +217,3 @@ class Expert(base.LanguageModel):
             self.memories.add(EncodedSequences(part, np.concatenate([[0], np.flatnonzero(part == END) + 1])))
         self.gate, self.tuned_on = gate, int(arrays["tuned_on"])
         self.tables = gating.tables_from(arrays["tables_hit"], arrays["tables_symbol"], arrays["tables_end"])
-
-
-def _chosen(encoded: EncodedSequences, genes: np.ndarray) -> EncodedSequences:
-    """The sequences of these indices."""
-    parts = [encoded.symbols[encoded.starts[i] : encoded.starts[i + 1]] for i in genes]
-    starts = np.concatenate([[0], np.cumsum([len(part) for part in parts], dtype=np.int64)])
-    return EncodedSequences(np.concatenate(parts) if parts else np.zeros(0, np.uint8), starts)
-
-
-def _spread(encoded: EncodedSequences, nucleotides: int) -> EncodedSequences:
-    """Sequences spread evenly over all, with about so many nucleotides, and at least one."""
-    share = min(1.0, nucleotides / max(encoded.nucleotides, 1))
-    if share == 1:
-        return encoded
-    return _chosen(encoded, np.unique(np.linspace(0, len(encoded) - 1, max(1, int(share * len(encoded)))).astype(int)))

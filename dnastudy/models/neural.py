@@ -1,0 +1,196 @@
+"""What the neural models share: training, reading in batches, sampling step by step, saving. The networks are their own."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+import torch
+from pydantic import Field
+from torch import nn
+
+from dnastudy.models import base
+from dnastudy.sequences import encode
+from dnastudy.training import hardware
+from dnastudy.training.batches import START, Symbols, sorted_runs
+from dnastudy.training.log import Workspace
+from dnastudy.training.loop import train as train_network
+from dnastudy.training.recipe import Recipe
+from dnastudy.training.report import Report
+
+READ_AT_ONCE = 32_768
+"""Positions read at once, padding included."""
+
+
+class Network(nn.Module):
+    """What a network must offer: the whole of many sequences at once, and one symbol after the other.
+
+    Attributes
+    ----------
+    outputs : int
+        5 with the end of the gene, 4 without.
+    """
+
+    outputs: int
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Logits, shape (genes, length, outputs), of what follows each input, int64, shape (genes, length)."""
+        raise NotImplementedError
+
+    def begin(self, n: int) -> Any:
+        """State of n sequences before any input."""
+        raise NotImplementedError
+
+    def step(self, inputs: torch.Tensor, state: Any) -> tuple[torch.Tensor, Any]:
+        """Logits, shape (n, outputs), after one more input each, shape (n,), and the state then."""
+        raise NotImplementedError
+
+    def keep(self, state: Any, alive: torch.Tensor) -> Any:
+        """State of the sequences ``alive`` (indices) alone."""
+        raise NotImplementedError
+
+
+class NeuralModel(base.LanguageModel):
+    """A network behind the protocol of all models; one that is derived from this has `Settings` and `_build`."""
+
+    arrays_file = "weights.safetensors"
+    further_code = (
+        "models/neural.py",
+        *(f"training/{part}.py" for part in ("loop", "batches", "recipe")),
+    )
+
+    class Settings(Recipe):
+        """Settings of a neural model."""
+
+        end: bool = Field(default=True, description="predict the end of the gene too (the paper's networks do not)")
+
+    def __init__(self, settings: dict[str, Any] | base.Settings | None = None):
+        super().__init__(settings)
+        with torch.random.fork_rng([]):
+            torch.manual_seed(self.settings.seed)
+            self.network = self._build()
+        self.network.eval()
+
+    @abstractmethod
+    def _build(self) -> Network:
+        """A new network with random weights."""
+
+    @property
+    def num_parameters(self) -> int:
+        """Weights of the network."""
+        return sum(weights.numel() for weights in self.network.parameters())
+
+    @property
+    def paper_events(self) -> Literal["nucleotides"]:
+        """The paper scores its neural models on nucleotides only."""
+        return "nucleotides"
+
+    @property
+    def tuned(self) -> dict[str, float]:
+        """Epoch that was best on the validation genes."""
+        course = self.notes.get("training", {})
+        return {"epoch": course["best_epoch"]} if course else {}
+
+    # learning
+
+    def fit(self, train: base.Sequences, validation: base.Sequences | None = None) -> Self:
+        """Train from new random weights; keep those of the epoch that is best on ``validation``."""
+        return self._fit(train, validation)
+
+    def fit_in(
+        self,
+        workspace: Workspace,
+        train: base.Sequences,
+        validation: base.Sequences | None = None,
+        report: Report | None = None,
+    ) -> Self:
+        """See the base class."""
+        return self._fit(train, validation, workspace, report)
+
+    def _fit(self, train, validation, workspace: Workspace | None = None, report: Report | None = None) -> Self:
+        self.__init__(self.settings)
+        train, validation = encode(train), encode(validation if validation is not None else [])
+        course = train_network(self.network, self.settings, train, validation, workspace, report)
+        self.network.to(hardware.device()).eval()
+        self.notes = {"training": asdict(course)}
+        return self
+
+    # the protocol
+
+    def log_distributions(self, sequences: base.Sequences) -> list[np.ndarray]:
+        """See the base class."""
+        encoded = encode(sequences)
+        genes = Symbols(encoded, True, self._device)
+        rows = np.empty((len(encoded.symbols), 5))
+        for run in sorted_runs(genes.events, READ_AT_ONCE):
+            found = self._read(genes.batch(run)[0])
+            for gene, of_gene in zip(run, found, strict=True):
+                rows[encoded.starts[gene] : encoded.starts[gene + 1]] = of_gene[: genes.events[gene]]
+        return np.split(rows, encoded.starts[1:-1]) if len(encoded) else []
+
+    @property
+    def _device(self) -> torch.device:
+        return next(self.network.parameters()).device
+
+    @torch.inference_mode()
+    def _read(self, inputs: torch.Tensor) -> np.ndarray:
+        return _log_probabilities(self.network(inputs))
+
+    # sampling
+
+    @torch.inference_mode()
+    def _start(self, prefixes: list[np.ndarray]) -> tuple[torch.Tensor, Any]:
+        state = self.network.begin(len(prefixes))
+        inputs = np.stack([np.concatenate([[START], prefix]) for prefix in prefixes])  # all of one length
+        for symbols in torch.from_numpy(inputs.astype(np.int64)).to(self._device).T:
+            logits, state = self.network.step(symbols, state)
+        return logits, state
+
+    def _next(self, state: tuple[torch.Tensor, Any]) -> np.ndarray:
+        return _log_probabilities(state[0])
+
+    @torch.inference_mode()
+    def _advance(self, state: tuple[torch.Tensor, Any], symbols: np.ndarray, alive: np.ndarray):
+        logits, inner = state
+        if len(alive) < len(logits):
+            inner = self.network.keep(inner, torch.from_numpy(alive).to(self._device))
+        return self.network.step(torch.from_numpy(symbols).to(self._device), inner)
+
+    # saving
+
+    def _arrays(self) -> dict[str, np.ndarray]:
+        return {name: weights.detach().cpu().numpy() for name, weights in self.network.state_dict().items()}
+
+    def _restore(self, arrays: dict[str, np.ndarray]) -> None:
+        try:
+            self.network.load_state_dict({name: torch.from_numpy(array.copy()) for name, array in arrays.items()})
+        except RuntimeError as error:
+            raise ValueError(f"the weights do not fit the settings: {error}") from error
+        self.network.to(hardware.device()).eval()
+
+    def _write_arrays(self, folder: Path, arrays: dict[str, np.ndarray]) -> None:
+        safetensors.numpy.save_file(arrays, folder / self.arrays_file)
+
+    def _read_arrays(self, folder: Path) -> dict[str, np.ndarray]:
+        try:
+            return safetensors.numpy.load_file(folder / self.arrays_file)
+        except safetensors.SafetensorError as error:
+            raise ValueError(str(error)) from error
+
+
+def _log_probabilities(logits: torch.Tensor) -> np.ndarray:
+    """Natural-log probabilities of A, C, G, T, END, float64, shape (..., 5), from logits of 4 or 5 outputs."""
+    rows = logits.double().log_softmax(-1)
+    if rows.shape[-1] == 4:
+        rows = nn.functional.pad(rows, (0, 1), value=-torch.inf)
+    return rows.cpu().numpy()
+
+
+def table_rows(places: torch.Tensor, table: nn.Embedding) -> torch.Tensor:
+    """Learned embeddings of positions; all behind the table's end share its last row."""
+    return table(places.clamp(max=table.num_embeddings - 1))

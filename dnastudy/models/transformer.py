@@ -1,0 +1,255 @@
+"""Transformer decoders (Vaswani et al. 2017): the paper's post-norm blocks, and the blocks of today.
+
+Today's: RMSNorm before each part (Zhang and Sennrich 2019), rotary positions (Su et al. 2021), SwiGLU (Shazeer 2020).
+The paper's: LayerNorm after each part, learned positions, ReLU. Its 3 heads do not divide its width of 256: each is
+256 // 3 = 85 wide, as in the Keras layer it used, so that 256 is projected to 255 and back.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal, Self
+
+import torch
+from pydantic import Field, model_validator
+from torch import nn
+from torch.nn import functional
+
+from dnastudy.models.neural import Network, NeuralModel, table_rows
+from dnastudy.training.recipe import PAPER
+
+PAPER_POSITIONS = 1000
+TRIALS = [
+    (256, 256, 2, 3), (256, 256, 3, 3), (256, 256, 2, 4), (512, 256, 2, 3), (256, 512, 2, 3), (256, 256, 4, 3),
+    (256, 256, 5, 3), (128, 256, 2, 3), (256, 128, 2, 3), (256, 256, 4, 4),
+]  # fmt: skip
+"""Width, feed-forward width, layers and heads of the paper's trials, in its order."""
+ROTARY_BASE = 10_000.0
+
+
+@dataclass
+class Cache:
+    """Keys and values of what has been read; ended sequences stay until half of the rows are theirs."""
+
+    keys: list[torch.Tensor]
+    """A layer each: (rows, heads, capacity, head width)."""
+    values: list[torch.Tensor]
+    length: int
+    rows: torch.Tensor
+    """Row of each living sequence, shape (n,)."""
+
+
+class Attention(nn.Module):
+    """Causal attention of several heads."""
+
+    def __init__(self, width: int, heads: int, bias: bool, rotary: bool):
+        super().__init__()
+        self.heads, self.head_width, self.rotary = heads, width // heads, rotary
+        inner = heads * self.head_width
+        self.inputs = nn.Linear(width, 3 * inner, bias=bias)
+        self.output = nn.Linear(inner, width, bias=bias)
+
+    def _heads(self, x: torch.Tensor, turn: torch.Tensor | None) -> tuple[torch.Tensor, ...]:
+        """Queries, keys and values of x, (n, length, width): each (n, heads, length, head width)."""
+        n, length, _ = x.shape
+        query, key, value = self.inputs(x).view(n, length, 3, self.heads, self.head_width).permute(2, 0, 3, 1, 4)
+        if self.rotary:
+            query, key = _turned(query, turn), _turned(key, turn)
+        return query, key, value
+
+    def forward(self, x: torch.Tensor, turn: torch.Tensor | None) -> torch.Tensor:
+        """Of whole sequences, shape (n, length, width), which is kept."""
+        query, key, value = self._heads(x, turn)
+        mixed = functional.scaled_dot_product_attention(query, key, value, is_causal=True)
+        return self.output(mixed.transpose(1, 2).flatten(2))  # (n, length, heads * head width)
+
+    def step(self, x: torch.Tensor, turn: torch.Tensor | None, cache: Cache, layer: int) -> torch.Tensor:
+        """Of one more symbol each, shape (n, 1, width)."""
+        query, key, value = self._heads(x, turn)
+        now = cache.length
+        keys, values = cache.keys[layer], cache.values[layer]
+        keys[:, :, now], values[:, :, now] = key[:, :, 0], value[:, :, 0]
+        mixed = functional.scaled_dot_product_attention(query, keys[:, :, : now + 1], values[:, :, : now + 1])
+        return self.output(mixed.transpose(1, 2).flatten(2))
+
+
+class Modern(nn.Module):
+    """Pre-norm block with RMSNorm, rotary positions and SwiGLU."""
+
+    def __init__(self, width: int, heads: int, feed_forward: int, dropout: float):
+        super().__init__()
+        self.norm, self.norm2 = nn.RMSNorm(width), nn.RMSNorm(width)
+        self.attention = Attention(width, heads, bias=False, rotary=True)
+        self.up = nn.Linear(width, 2 * feed_forward, bias=False)
+        self.down = nn.Linear(feed_forward, width, bias=False)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: torch.Tensor, attend) -> torch.Tensor:
+        """Shape (n, length, width), kept; ``attend`` applies the attention."""
+        x = x + self.dropout(attend(self.attention, self.norm(x)))
+        gate, up = self.up(self.norm2(x)).chunk(2, -1)
+        return x + self.dropout(self.down(functional.silu(gate) * up))
+
+
+class Paper(nn.Module):
+    """Post-norm block with LayerNorm and ReLU."""
+
+    def __init__(self, width: int, heads: int, feed_forward: int, dropout: float):
+        super().__init__()
+        self.norm, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.attention = Attention(width, heads, bias=True, rotary=False)
+        self.up, self.down = nn.Linear(width, feed_forward), nn.Linear(feed_forward, width)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: torch.Tensor, attend) -> torch.Tensor:
+        """Shape (n, length, width), kept; ``attend`` applies the attention."""
+        x = self.norm(x + self.dropout(attend(self.attention, x)))
+        return self.norm2(x + self.dropout(self.down(functional.relu(self.up(x)))))
+
+
+class Decoder(Network):
+    """Embedding, blocks, linear."""
+
+    def __init__(self, settings: Transformer.Settings):
+        super().__init__()
+        s = settings
+        self.outputs = 4 + s.end
+        modern = s.block == "pre-norm"
+        self.embedding = nn.Embedding(5, s.width)  # A, C, G, T and the start
+        self.position = None if modern else nn.Embedding(s.positions, s.width)
+        block = Modern if modern else Paper
+        self.blocks = nn.ModuleList(block(s.width, s.heads, s.inner_width, s.dropout) for _ in range(s.layers))
+        self.norm = nn.RMSNorm(s.width) if modern else nn.Identity()
+        self.output = nn.Linear(s.width, self.outputs)
+        self._first_weights(modern)
+
+    def _first_weights(self, modern: bool) -> None:
+        if not modern:  # those of Keras
+            for module in self.modules():
+                if isinstance(module, nn.Linear):
+                    nn.init.xavier_uniform_(module.weight)
+                    nn.init.zeros_(module.bias)
+                elif isinstance(module, nn.Embedding):
+                    nn.init.uniform_(module.weight, -0.05, 0.05)
+            return
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.normal_(module.weight, std=0.02)
+        for block in self.blocks:  # the sum over blocks keeps its size (Radford et al. 2019)
+            for layer in (block.attention.output, block.down):
+                nn.init.normal_(layer.weight, std=0.02 / math.sqrt(2 * len(self.blocks)))
+        nn.init.zeros_(self.output.bias)
+
+    def _embed(self, inputs: torch.Tensor, first: int) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Embeddings of inputs, (n, length), from position ``first`` on, and what turns their queries and keys."""
+        embedded = self.embedding(inputs)
+        places = torch.arange(first, first + inputs.shape[1], device=inputs.device)
+        if self.position is not None:
+            return embedded + table_rows(places, self.position), None
+        return embedded, _rotation(places, self.blocks[0].attention.head_width)
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        """See `Network`."""
+        x, turn = self._embed(inputs, 0)
+        for block in self.blocks:
+            x = block(x, lambda attention, x: attention(x, turn))
+        return self.output(self.norm(x))
+
+    def begin(self, n: int) -> Cache:
+        """See `Network`."""
+        attention = self.blocks[0].attention
+        weight = self.output.weight
+        empty = [weight.new_empty(n, attention.heads, 64, attention.head_width) for _ in range(2 * len(self.blocks))]
+        half = len(self.blocks)
+        return Cache(empty[:half], empty[half:], 0, torch.arange(n, device=weight.device))
+
+    def step(self, inputs: torch.Tensor, state: Cache) -> tuple[torch.Tensor, Cache]:
+        """See `Network`."""
+        n, _, capacity, _ = state.keys[0].shape
+        if state.length == capacity:
+            for tensors in (state.keys, state.values):
+                tensors[:] = [functional.pad(tensor, (0, 0, 0, capacity)) for tensor in tensors]
+        whole = inputs
+        if len(inputs) < n:  # ended sequences go on reading A until they are dropped
+            whole = inputs.new_zeros(n).index_copy_(0, state.rows, inputs)
+        x, turn = self._embed(whole[:, None], state.length)
+        for layer, block in enumerate(self.blocks):
+            x = block(x, lambda attention, x, layer=layer: attention.step(x, turn, state, layer))
+        state.length += 1
+        logits = self.output(self.norm(x))[:, 0]
+        return (logits if len(inputs) == n else logits[state.rows]), state
+
+    def keep(self, state: Cache, alive: torch.Tensor) -> Cache:
+        """See `Network`."""
+        rows = state.rows[alive]
+        if 2 * len(rows) > len(state.keys[0]):
+            return Cache(state.keys, state.values, state.length, rows)
+        keys, values = ([tensor[rows] for tensor in tensors] for tensors in (state.keys, state.values))
+        return Cache(keys, values, state.length, torch.arange(len(rows), device=rows.device))
+
+
+def _rotation(places: torch.Tensor, width: int) -> torch.Tensor:
+    """Cosines and sines that turn a head of this width at these places, shape (2, places, width / 2)."""
+    frequencies = ROTARY_BASE ** (-torch.arange(0, width, 2, device=places.device) / width)
+    angles = places[:, None] * frequencies
+    return torch.stack([angles.cos(), angles.sin()])
+
+
+def _turned(x: torch.Tensor, turn: torch.Tensor) -> torch.Tensor:
+    """Halves of each head turned against each other, shape (n, heads, length, head width), kept."""
+    first, second = x.chunk(2, -1)
+    cos, sin = turn
+    return torch.cat([first * cos - second * sin, second * cos + first * sin], -1).to(x.dtype)
+
+
+class Transformer(NeuralModel):
+    """Transformer decoder over nucleotides."""
+
+    name = "transformer"
+    family = "Transformer"
+    presets = {
+        f"paper-{width}-{feed_forward}-{layers}-{heads}": {
+            **PAPER, "block": "post-norm", "width": width, "feed_forward": feed_forward, "layers": layers,
+            "heads": heads, "positions": PAPER_POSITIONS, "dropout": 0.0, "end": False,
+        }
+        for width, feed_forward, layers, heads in TRIALS
+    }  # fmt: skip
+
+    class Settings(NeuralModel.Settings):
+        """Settings of a Transformer."""
+
+        block: Literal["pre-norm", "post-norm"] = Field(
+            default="pre-norm",
+            description="pre-norm: RMSNorm, rotary positions, SwiGLU; post-norm: the paper's LayerNorm, learned "
+            "positions, ReLU",
+        )
+        width: int = Field(default=128, ge=1, description="width of the stream between the blocks")
+        layers: int = Field(default=5, ge=1, description="blocks")
+        heads: int = Field(default=4, ge=1, description="attention heads; each is width // heads wide")
+        feed_forward: int | None = Field(
+            default=None, ge=1, description="width inside the feed-forward parts; None: 8/3 of the width"
+        )
+        positions: int = Field(
+            default=PAPER_POSITIONS,
+            ge=1,
+            description="positions with a learned embedding (post-norm only; later ones share the last)",
+        )
+        dropout: float = Field(default=0.1, ge=0, lt=1, description="dropout of what each block adds")
+
+        @model_validator(mode="after")
+        def _fits(self) -> Self:
+            width = self.width // self.heads
+            if width < 1 or (self.block == "pre-norm" and width % 2):
+                raise ValueError(
+                    f"heads: {self.width} // {self.heads} = {width} wide; rotary positions need an even width"
+                )
+            return self
+
+        @property
+        def inner_width(self) -> int:
+            """Width inside the feed-forward parts."""
+            return self.feed_forward or max(32, round(self.width / 12) * 32)
+
+    def _build(self) -> Decoder:
+        return Decoder(self.settings)

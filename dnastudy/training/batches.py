@@ -1,0 +1,112 @@
+"""Which genes a step learns from, and the tensors of them.
+
+The order of an epoch is a function of the seed and the epoch alone, so a training that goes on after a kill needs no
+more than its place in it, and processes that share a batch need not talk about it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import torch
+
+from dnastudy.sequences import END, EncodedSequences
+from dnastudy.training.recipe import Recipe
+
+START = END
+"""Input code before the first nucleotide: the end symbol is never an input otherwise."""
+IGNORED = -100
+"""Target of padding (what torch ignores by default)."""
+
+
+def epoch_batches(events: np.ndarray, recipe: Recipe, epoch: int) -> list[np.ndarray]:
+    """Genes of each step of an epoch, every gene once.
+
+    Parameters
+    ----------
+    events : int array, shape (genes,)
+        Symbols to predict in each gene.
+
+    Returns
+    -------
+    Index arrays, in the order of the steps.
+    """
+    random = np.random.default_rng([recipe.seed, epoch])
+    order = random.permutation(len(events))
+    a_batch = recipe.batch_genes or max(1, round(recipe.batch_nucleotides / events.mean()))
+    batches = []
+    for start in range(0, len(order), recipe.pool * a_batch):
+        pool = order[start : start + recipe.pool * a_batch]
+        if recipe.pool > 1:
+            pool = pool[np.argsort(events[pool], kind="stable")]
+        if recipe.batch_genes:
+            batches += [pool[i : i + a_batch] for i in range(0, len(pool), a_batch)]
+        else:
+            batches += packed(pool, events, recipe.batch_nucleotides)
+    return [batches[i] for i in random.permutation(len(batches))]
+
+
+def packed(genes: np.ndarray, events: np.ndarray, positions: int) -> list[np.ndarray]:
+    """Cut genes into runs that take at most so many positions each, padding included (or hold one gene)."""
+    runs: list[np.ndarray] = []
+    start = longest = 0
+    for i, gene in enumerate(genes):
+        longest = max(longest, events[gene])
+        if i > start and (i - start + 1) * longest > positions:
+            runs.append(genes[start:i])
+            start, longest = i, events[gene]
+    return [*runs, genes[start:]] if len(genes) else []
+
+
+def parts(batch: np.ndarray, events: np.ndarray, positions: int, rank: int = 0, world: int = 1) -> list[np.ndarray]:
+    """What one of ``world`` processes computes of a batch, in parts of at most ``positions``; similar lengths together.
+
+    Empty where a batch has fewer genes than there are processes.
+    """
+    by_length = batch[np.argsort(events[batch], kind="stable")]
+    return packed(by_length[rank::world], events, positions)
+
+
+class Symbols:
+    """Genes on the device, made into batches there.
+
+    Parameters
+    ----------
+    end : bool
+        The network predicts the end of a gene too.
+    """
+
+    def __init__(self, encoded: EncodedSequences, end: bool, device: torch.device):
+        self.end = end
+        self.events = encoded.lengths + end
+        """Symbols to predict in each gene, shape (genes,), on the host."""
+        self._symbols = torch.from_numpy(encoded.symbols.copy()).to(device)
+        self._starts = torch.from_numpy(encoded.starts.copy()).to(device)
+
+    def batch(self, genes: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+        """Inputs and targets of these genes, both int64, shape (genes, most events of them).
+
+        Inputs begin with `START`, each then a place behind the targets; padding is `START` in the inputs, `IGNORED` in
+        the targets.
+        """
+        device = self._symbols.device
+        index = torch.from_numpy(np.ascontiguousarray(genes)).to(device)
+        events = torch.from_numpy(self.events[genes]).to(device)
+        width = int(self.events[genes].max())
+        places = torch.arange(width, device=device)
+        real = places < events[:, None]  # (genes, width)
+        where = torch.where(real, self._starts[index][:, None] + places, 0)
+        symbols = torch.where(real, self._symbols[where].long(), END)
+        inputs = torch.nn.functional.pad(symbols[:, :-1], (1, 0), value=START)
+        return inputs, torch.where(real, symbols, IGNORED)
+
+
+def sorted_runs(events: np.ndarray, positions: int) -> Iterator[np.ndarray]:
+    """All genes, longest last, in runs of at most ``positions``, for reading them without learning."""
+    yield from packed(np.argsort(events, kind="stable"), events, positions)
+
+
+def total(events: np.ndarray, runs: Iterable[np.ndarray]) -> int:
+    """Symbols to predict in these runs of genes."""
+    return sum(int(events[run].sum()) for run in runs)

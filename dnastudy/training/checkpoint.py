@@ -1,0 +1,29 @@
+"""The state of a training on disk: whole or not there, whatever kills it and when."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from dnastudy.files import write_whole
+
+NAME = "checkpoint.pt"
+
+
+def write(folder: Path, state: dict[str, Any]) -> None:
+    """Replace the checkpoint in ``folder`` by one rename."""
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    write_whole(folder / NAME, buffer.getvalue())
+
+
+def read(folder: Path, fingerprint: str) -> dict[str, Any] | None:
+    """State that `write` wrote for the same training; None where there is none (reading runs no code from it)."""
+    path = folder / NAME
+    if not path.exists():
+        return None
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    return state if state["fingerprint"] == fingerprint else None

@@ -1,0 +1,64 @@
+"""What a training leaves in its folder beside checkpoints: a row a step, and TensorBoard's events if asked for."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+LOG = "log.csv"
+COLUMNS = ["step", "epoch", "symbols", "loss", "gradient_norm", "learning_rate", "validation", "seconds"]
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Where a training keeps its checkpoints and its log."""
+
+    folder: Path
+    fingerprint: str = ""
+    """Names the training: a checkpoint of another is not gone on with."""
+    every_seconds: float = 60.0
+    """Between two checkpoints; one is written after each epoch as well."""
+    tensorboard: bool = False
+
+
+class Log:
+    """A row a step in ``log.csv``, and TensorBoard's events if asked for."""
+
+    def __init__(self, workspace: Workspace | None):
+        self.path = workspace.folder / LOG if workspace else None
+        self.board = None
+        if workspace and workspace.tensorboard:
+            from lightning_fabric.loggers import TensorBoardLogger
+
+            self.board = TensorBoardLogger(workspace.folder, name="", version="tensorboard")
+
+    def open(self, step: int) -> None:
+        """Keep the rows up to ``step``: what came after the checkpoint comes again."""
+        if self.path is None:
+            return
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        rows = []
+        if step and self.path.exists():
+            with self.path.open(newline="") as file:
+                rows = [
+                    row for row in csv.DictReader(file) if (row["step"] or "").isdigit() and int(row["step"]) <= step
+                ]
+        half = self.path.with_suffix(".part")
+        with half.open("w", newline="") as file:
+            writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+            writer.writeheader()
+            writer.writerows({name: row.get(name) or "" for name in COLUMNS} for row in rows)
+        half.replace(self.path)
+
+    def row(self, **values: Any) -> None:
+        """Add a row; columns without a value stay empty."""
+        if self.path is not None:
+            with self.path.open("a", newline="") as file:
+                csv.DictWriter(file, COLUMNS, restval="", lineterminator="\n").writerow(values)
+
+    def metrics(self, step: int, **values: float | None) -> None:
+        """Tell TensorBoard, if it is to be told."""
+        if self.board is not None:
+            self.board.log_metrics({name: value for name, value in values.items() if value is not None}, step)

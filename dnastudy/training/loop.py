@@ -1,0 +1,319 @@
+"""The one training loop of all neural models, on Lightning Fabric.
+
+Every random choice is a function of the seed and the step, so the state of a training is its weights, its optimiser
+and its place: a killed training that goes on ends, on a processor, with the very weights of one that never was.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from dnastudy.sequences import EncodedSequences, spread
+from dnastudy.training import checkpoint
+from dnastudy.training.batches import IGNORED, Symbols, epoch_batches, parts, sorted_runs
+from dnastudy.training.hardware import compiling, device_name, start_fabric
+from dnastudy.training.log import Log, Workspace
+from dnastudy.training.recipe import Recipe
+from dnastudy.training.report import Course, Progress, Report, TrainingError
+
+SYNC = 20
+"""Steps between two looks at the losses: each look waits for the GPU."""
+EXPLODED = 5 * math.log(5)
+"""Loss in nats a symbol, five times that of knowing nothing, which no training comes back from."""
+LOWEST_RATE = 0.02
+
+
+def train(
+    network: nn.Module,
+    recipe: Recipe,
+    train: EncodedSequences,
+    validation: EncodedSequences,
+    workspace: Workspace | None = None,
+    report: Report | None = None,
+) -> Course:
+    """Train a network in place; it ends with the weights that were best on the validation genes.
+
+    Parameters
+    ----------
+    network : nn.Module
+        From inputs, int64, shape (genes, length), 0..3 for A C G T and `START` before them, to logits, shape
+        (genes, length, outputs); outputs is 4 (``network.outputs``), or 5 with the end of the gene.
+    validation : EncodedSequences
+        Genes that decide which epoch was best; where there are none, the last epoch is.
+
+    Raises
+    ------
+    TrainingError
+        When the loss is no number or explodes, or memory runs out.
+    """
+    if not train.nucleotides:
+        raise TrainingError("no nucleotides to train on")
+    if recipe.validation_nucleotides:
+        validation = spread(validation, recipe.validation_nucleotides)
+    with _own_random_state():
+        return _Training(network, recipe, train, validation, workspace, report).run()
+
+
+@contextmanager
+def _own_random_state() -> Iterator[None]:
+    devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else []
+    with torch.random.fork_rng(devices):
+        yield
+
+
+class _Training:
+    def __init__(self, network, recipe, train, validation, workspace, report):
+        self.network, self.recipe, self.workspace, self.report = network, recipe, workspace, report
+        self.fabric = start_fabric(recipe.precision)
+        matrices = [p for p in network.parameters() if p.ndim > 1]
+        others = [p for p in network.parameters() if p.ndim <= 1]
+        groups = [{"params": matrices, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}]
+        optimizer = torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=(0.9, recipe.beta2), fused=True)
+        network.to(self.fabric.device)
+        self.compiled = torch.compile(network, dynamic=True) if compiling() else network
+        self.model, self.optimizer = self.fabric.setup(self.compiled, optimizer)
+        end = network.outputs == 5
+        self.train_genes = Symbols(train, end, self.fabric.device)
+        self.validation_genes = Symbols(validation, end, self.fabric.device) if validation.nucleotides else None
+        self.epoch = self.place = self.step = self.symbols = 0  # place: steps of this epoch
+        self.loss_sum = self.loss_count = 0.0
+        self.course = Course(
+            processes=self.fabric.world_size,
+            device=device_name() or "processor",
+        )
+        self.best = math.inf
+        self.best_weights: dict[str, torch.Tensor] | None = None
+        self.since_best = 0
+        self.waiting: list[tuple[np.ndarray, torch.Tensor, torch.Tensor, float]] = []
+        self.started = self.saved = time.perf_counter()
+        self.earlier, self.earlier_symbols = 0.0, 0
+        self.log = Log(workspace if self.fabric.is_global_zero else None)
+
+    def run(self) -> Course:
+        self._restore()
+        while self.epoch < self.recipe.epochs and not self.course.stopped_early:
+            batches = epoch_batches(self.train_genes.events, self.recipe, self.epoch)
+            self.network.train()
+            self.model.train()
+            while self.place < len(batches):
+                batch = batches[self.place]
+                self.place += 1
+                share = (self.epoch + self.place / len(batches)) / self.recipe.epochs
+                self._learn(batch, share)
+                if len(self.waiting) == SYNC or self.place == len(batches):
+                    self._look()
+                    self._tell(share)
+                    if self.place < len(batches):
+                        self._keep(due=time.perf_counter() - self.saved)
+            self._end_epoch()
+            self._keep(due=math.inf)
+        if self.best_weights is not None:
+            self.network.load_state_dict(self.best_weights)
+        self.course.seconds = self._seconds()
+        return self.course
+
+    # one step
+
+    def _rate(self, share: float) -> float:
+        """Learning rate of the step that completes this share of the training."""
+        recipe = self.recipe
+        rate = recipe.learning_rate * min(1.0, share / recipe.warmup if recipe.warmup else 1.0)
+        if recipe.schedule == "cosine":
+            rate *= LOWEST_RATE + (1 - LOWEST_RATE) * (1 + math.cos(math.pi * share)) / 2
+        return rate
+
+    def _learn(self, batch: np.ndarray, share: float) -> None:
+        """One step of the optimiser on the genes of a batch, computed in parts."""
+        recipe, genes, fabric = self.recipe, self.train_genes, self.fabric
+        # the seed of a step says all about its dropout, in whatever process and after whatever kill
+        torch.manual_seed(_mixed(recipe.seed, self.step, fabric.global_rank))
+        symbols = int(genes.events[batch].sum())
+        mine = parts(batch, genes.events, recipe.micro_nucleotides, fabric.global_rank, fabric.world_size)
+        rate = self._rate(share)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        summed = torch.zeros((), device=fabric.device)
+        try:
+            # a process without a gene of its own takes part with weight 0: all must be heard at the last part
+            for number, part in enumerate(mine or [batch[:1]], 1):
+                inputs, targets = genes.batch(part)
+                with fabric.no_backward_sync(self.model, enabled=number < len(mine)):
+                    loss = _nats(self.model(inputs), targets) * bool(mine)
+                    # gradients are averaged over processes, and this is the share of one in the mean over the batch
+                    fabric.backward(loss * (fabric.world_size / symbols))
+                summed += loss.detach()
+            norm = torch.zeros(())
+            if recipe.clip:
+                norm = fabric.clip_gradients(self.model, self.optimizer, max_norm=recipe.clip, error_if_nonfinite=False)
+            self.optimizer.step()
+            self.optimizer.zero_grad(set_to_none=True)
+        except (RuntimeError, MemoryError) as error:
+            if not _out_of_memory(error):
+                raise
+            largest = max(mine, key=lambda part: len(part) * genes.events[part].max())
+            raise TrainingError(
+                f"out of memory on {len(largest)} genes of up to {genes.events[largest].max():,} symbols at once "
+                f"(step {self.step + 1}): lower micro_nucleotides, now {recipe.micro_nucleotides:,}, which changes no "
+                f"result; or the size of the network"
+            ) from error
+        self.step += 1
+        self.symbols += symbols
+        self.waiting.append((batch, summed, norm, rate))
+
+    def _look(self) -> None:
+        """Fetch the losses of the last steps, log them, and stop where one is no number or exploded."""
+        sums = torch.stack([loss for _, loss, _, _ in self.waiting])
+        sums = self.fabric.all_reduce(sums, reduce_op="sum") if self.fabric.world_size > 1 else sums
+        norms = torch.stack([torch.as_tensor(norm) for _, _, norm, _ in self.waiting]).tolist()
+        first = self.step - len(self.waiting)
+        self.window = [0.0, 0]
+        for number, (loss, norm, (batch, _, _, rate)) in enumerate(
+            zip(sums.tolist(), norms, self.waiting, strict=True), first + 1
+        ):
+            symbols = int(self.train_genes.events[batch].sum())
+            mean = loss / symbols
+            if not mean < EXPLODED or not math.isfinite(norm):
+                self._give_up(number, batch, mean, norm)
+            self.loss_sum, self.loss_count = self.loss_sum + loss, self.loss_count + symbols
+            self.window = [self.window[0] + loss, self.window[1] + symbols]
+            self.log.row(step=number, epoch=self.epoch + 1, symbols=symbols, loss=mean, gradient_norm=norm,
+                         learning_rate=rate, seconds=self._seconds())  # fmt: skip
+        self.waiting.clear()
+
+    def _give_up(self, step: int, batch: np.ndarray, loss: float, norm: float) -> None:
+        what = f"the loss is {loss:.4g} nats a symbol" if math.isfinite(loss) else f"the loss is {loss}"
+        if loss < EXPLODED:
+            what = f"the norm of the gradient is {norm}"
+        kept = "no checkpoint had been written"
+        if self.workspace and (self.workspace.folder / checkpoint.NAME).exists():
+            kept = f"the last good checkpoint is kept in {self.workspace.folder / checkpoint.NAME}"
+        raise TrainingError(
+            f"{what} at step {step} (epoch {self.epoch + 1}): lower learning_rate, now "
+            f"{self.recipe.learning_rate:g}, lengthen warmup or clip gradients; {kept}",
+            [int(gene) for gene in batch],
+        )
+
+    # an epoch
+
+    def _end_epoch(self) -> None:
+        held_out = self._validate()
+        self.epoch, self.place = self.epoch + 1, 0
+        better = held_out is None or held_out < self.best
+        self.since_best = 0 if better else self.since_best + 1
+        if better:
+            self.best, self.course.best_epoch = held_out if held_out is not None else math.inf, self.epoch
+            self.best_weights = {k: v.detach().cpu().clone() for k, v in self.network.state_dict().items()}
+        perplexity = None if held_out is None else math.exp(held_out)
+        trained = math.exp(self.loss_sum / self.loss_count)
+        self.course.epochs.append(
+            {"epoch": self.epoch, "step": self.step, "train": trained, "validation": perplexity,
+             "seconds": self._seconds()}
+        )  # fmt: skip
+        self.course.steps, self.course.symbols = self.step, self.symbols
+        self.course.stopped_early = self.recipe.patience is not None and self.since_best >= self.recipe.patience
+        self.loss_sum = self.loss_count = 0.0
+        self.log.row(step=self.step, epoch=self.epoch, validation=perplexity, seconds=self._seconds())
+
+    def _validate(self) -> float | None:
+        """Nats a nucleotide, renormalised over A C G T, on the validation genes, whose parts all processes share."""
+        if self.validation_genes is None:
+            return None
+        self.network.eval()
+        genes, fabric = self.validation_genes, self.fabric
+        found = torch.zeros(2, dtype=torch.float64, device=fabric.device)
+        runs = list(sorted_runs(genes.events, self.recipe.micro_nucleotides))
+        # not `self.model`: processes look at different numbers of parts, and that one would wait for the others
+        with torch.no_grad(), fabric.autocast():
+            for run in runs[fabric.global_rank :: fabric.world_size]:
+                inputs, targets = genes.batch(run)
+                targets = torch.where(targets < 4, targets, IGNORED)
+                found[0] += _nats(self.compiled(inputs)[..., :4], targets)
+                found[1] += (targets != IGNORED).sum()
+        if fabric.world_size > 1:
+            found = fabric.all_reduce(found, reduce_op="sum")
+        nats, nucleotides = found.tolist()
+        return nats / nucleotides
+
+    def _tell(self, share: float) -> None:
+        seconds = time.perf_counter() - self.started
+        speed = (self.symbols - self.earlier_symbols) / seconds
+        perplexity = self.course.epochs[-1]["validation"] if self.course.epochs else None
+        loss = self.window[0] / self.window[1]
+        self.log.metrics(self.step, loss=loss, nucleotides_per_second=speed, validation=perplexity)
+        if self.report and self.fabric.is_global_zero:
+            left = self._seconds() * (1 - share) / share
+            self.report(Progress(share, self.epoch + 1, self.recipe.epochs, loss, speed, left, perplexity))
+
+    # keeping
+
+    def _seconds(self) -> float:
+        return self.earlier + time.perf_counter() - self.started
+
+    def _keep(self, due: float) -> None:
+        """Write a checkpoint if that is due; only after `_look`, so that none holds a bad loss."""
+        if self.workspace is None:
+            return
+        now = due >= self.workspace.every_seconds
+        if self.fabric.world_size > 1:  # one clock for all
+            now = self.fabric.broadcast(now)
+        if not now:
+            return
+        if self.fabric.is_global_zero:
+            checkpoint.write(self.workspace.folder, self._state())
+        self.fabric.barrier()
+        self.saved = time.perf_counter()
+
+    def _state(self) -> dict[str, Any]:
+        return {
+            "fingerprint": self.workspace.fingerprint,
+            "network": self.network.state_dict(),
+            "optimizer": self.optimizer.optimizer.state_dict(),
+            "best_weights": self.best_weights,
+            "course": asdict(self.course),
+            "numbers": {name: getattr(self, name) for name in _NUMBERS},
+            "seconds": self._seconds(),
+        }  # fmt: skip
+
+    def _restore(self) -> None:
+        state = checkpoint.read(self.workspace.folder, self.workspace.fingerprint) if self.workspace else None
+        if state is None:
+            self.log.open(0)
+            return
+        self.network.load_state_dict(state["network"])
+        self.optimizer.optimizer.load_state_dict(state["optimizer"])
+        self.best_weights = state["best_weights"]
+        self.course = Course(**{**state["course"], "device": self.course.device, "processes": self.course.processes})
+        for name, value in state["numbers"].items():
+            setattr(self, name, value)
+        self.earlier, self.earlier_symbols = state["seconds"], self.symbols
+        self.log.open(self.step)
+
+
+_NUMBERS = ("epoch", "place", "step", "symbols", "loss_sum", "loss_count", "best", "since_best")
+
+
+def _nats(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """Sum of -ln p over the targets; logits (genes, length, outputs), targets (genes, length)."""
+    return functional.cross_entropy(
+        logits.float().flatten(0, 1), targets.flatten(), ignore_index=IGNORED, reduction="sum"
+    )
+
+
+def _mixed(*numbers: int) -> int:
+    """A seed of several numbers, below 2**63."""
+    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+
+def _out_of_memory(error: BaseException) -> bool:
+    text = str(error)
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "can't allocate memory" in text

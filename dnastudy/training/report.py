@@ -1,0 +1,75 @@
+"""What a training tells: its progress, its course, what went wrong. Importing this needs no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from dnastudy.errors import ModelError
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A training on its way."""
+
+    share: float
+    """Of the training that is done, 0 to 1 (it may stop earlier)."""
+    epoch: int
+    """Epoch under way, from 1."""
+    epochs: int
+    loss: float
+    """Nats a symbol, mean over the last steps."""
+    nucleotides_per_second: float
+    """Of this process's run, all processes of a training together."""
+    seconds_left: float
+    validation: float | None
+    """Nucleotide perplexity of the validation genes after the last epoch."""
+
+
+Report = Callable[[Progress], None]
+
+
+@dataclass
+class Course:
+    """How a training went; plain values, ready for JSON."""
+
+    epochs: list[dict[str, float]] = field(default_factory=list)
+    """A row an epoch: ``epoch``, ``step``, ``train`` and ``validation`` (nucleotide perplexity; the first with END and
+    under dropout, as the loss has them), ``seconds``."""
+    best_epoch: int = 0
+    """Epoch whose weights were kept."""
+    steps: int = 0
+    symbols: int = 0
+    """Symbols learned from, all epochs together."""
+    seconds: float = 0.0
+    """On this course, in all processes' runs that made it."""
+    processes: int = 1
+    device: str = ""
+    stopped_early: bool = False
+
+    def facts(self) -> dict[str, Any]:
+        """The course without its epochs."""
+        return {name: value for name, value in vars(self).items() if name != "epochs"}
+
+
+class TrainingError(ModelError):
+    """A training that cannot go on: what went wrong at which step, and what to change.
+
+    Attributes
+    ----------
+    genes : list of int
+        Training genes (from 0) of the batch it happened on; empty where that does not matter.
+    """
+
+    def __init__(self, message: str, genes: list[int] | None = None):
+        super().__init__(message)
+        self.genes = genes or []
+
+    def named(self, ids: list[str]) -> TrainingError:
+        """Return the same error with the ids of the batch's genes in its message."""
+        if not self.genes:
+            return self
+        shown = ", ".join(ids[i] for i in self.genes[:20])
+        more = f" and {len(self.genes) - 20} more" if len(self.genes) > 20 else ""
+        return TrainingError(f"{self}. Genes of that batch: {shown}{more}", self.genes)
