@@ -1,4 +1,4 @@
-"""What the neural models share: training, reading in batches, sampling step by step, saving. The networks are their own."""
+"""What the neural models share: training, reading in batches, sampling step by step, saving."""
 
 from __future__ import annotations
 

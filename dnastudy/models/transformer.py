@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import torch
 from pydantic import Field, model_validator
@@ -208,7 +208,7 @@ class Transformer(NeuralModel):
 
     name = "transformer"
     family = "Transformer"
-    presets = {
+    presets: ClassVar[dict[str, dict[str, Any]]] = {
         f"paper-{width}-{feed_forward}-{layers}-{heads}": {
             **PAPER, "block": "post-norm", "width": width, "feed_forward": feed_forward, "layers": layers,
             "heads": heads, "positions": PAPER_POSITIONS, "dropout": 0.0, "end": False,
@@ -241,9 +241,7 @@ class Transformer(NeuralModel):
         def _fits(self) -> Self:
             width = self.width // self.heads
             if width < 1 or (self.block == "pre-norm" and width % 2):
-                raise ValueError(
-                    f"heads: {self.width} // {self.heads} = {width} wide; rotary positions need an even width"
-                )
+                raise ValueError(f"heads: {self.width} // {self.heads} = {width} wide; pre-norm needs an even number")
             return self
 
         @property

@@ -23,6 +23,8 @@ def write(folder: Path, state: dict[str, Any]) -> None:
 def read(folder: Path, fingerprint: str) -> dict[str, Any] | None:
     """State that `write` wrote for the same training; None where there is none (reading runs no code from it)."""
     path = folder / NAME
+    for half in folder.glob(f".{NAME}.*.part"):  # of a process that was killed while it wrote
+        half.unlink()
     if not path.exists():
         return None
     state = torch.load(path, map_location="cpu", weights_only=True)

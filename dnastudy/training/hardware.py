@@ -16,7 +16,7 @@ COMPILE = "DNASTUDY_COMPILE"
 
 
 def accelerator() -> str:
-    """ "cpu" or "cuda": what DNASTUDY_ACCELERATOR says, or a GPU where there is one."""
+    """What trains here, "cpu" or "cuda": what DNASTUDY_ACCELERATOR says, or a GPU where there is one."""
     asked = os.environ.get(ACCELERATOR, "auto")
     if asked not in ("auto", "cpu", "cuda"):
         raise ModelError(f"{ACCELERATOR}={asked}: must be auto, cpu or cuda")

@@ -52,4 +52,4 @@ PAPER = {
     "epochs": 40, "batch_genes": 64, "pool": 1, "learning_rate": 1e-3, "warmup": 0.0, "schedule": "constant",
     "weight_decay": 0.0, "beta2": 0.999, "clip": 0.0, "patience": 5, "validation_nucleotides": None,
 }  # fmt: skip
-"""The recipe of Ihtiyar and Ozgur (2024): plain Adam at one rate until the validation loss has not fallen for 5 epochs."""
+"""The recipe of Ihtiyar and Ozgur (2024): plain Adam at one rate until validation has not got better for 5 epochs."""
