@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 
 from dnastudy.datasets import load_dataset
-from dnastudy.experiments import load_profile
+from dnastudy.runs import load_profile
 from dnastudy.files import write_whole
 from dnastudy.findings import write_readme_part
 from dnastudy.records import peak_memory_mb, surroundings

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -19,15 +20,18 @@ from dnastudy.cli_options import (
     Join,
     Json,
     Prequential,
+    Preset,
     Set,
     Train,
+    Trained,
     Validation,
     parse_pairs,
     read,
 )
 from dnastudy.errors import StudyError
+from dnastudy.models import DEFAULT
 from dnastudy.models.base import ModelError, check_folder
-from dnastudy.terminal import emit, progress, say
+from dnastudy.terminal import emit, progress, say, training_progress
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -57,6 +61,8 @@ def evaluate(
     join_validation: Join = False,
     prequential: Prequential = False,
     set: Set = None,
+    preset: Preset = "",
+    tensorboard: Annotated[bool, typer.Option(help="Write TensorBoard events beside the checkpoints.")] = False,
     invalid: Invalid = "error",
     empty: Empty = "error",
     duplicates: Duplicates = "error",
@@ -74,7 +80,7 @@ def evaluate(
     from dnastudy.records import peak_memory_mb
 
     policies = {"invalid": invalid, "empty": empty, "duplicates": duplicates}
-    given = _settings(model, set, validation, join_validation)
+    given = _settings(model, preset, set, validation, join_validation)
     genes = read(test, **policies)  # before training: a mistake in it should not cost one
     fitted, learned, fit_seconds = _fit(model, given, train, validation, join_validation, policies)
     parameters = fitted.num_parameters
@@ -104,28 +110,34 @@ def evaluate(
     )
 
 
-def _settings(model, settings, validation, join_validation):
+def _settings(model, preset, settings, validation, join_validation):
     """Settings given on the command line, checked before any file is read."""
     from dnastudy.models import model_class
 
-    given = parse_pairs("--set", settings)
-    model_class(model).Settings.parse(given, model)
+    cls = model_class(model)
+    given = {**(cls.preset(preset) if preset else {}), **parse_pairs("--set", settings)}
+    cls.Settings.parse(given, model)
     if join_validation and validation is None:
         raise ModelError("--join-validation needs --validation")
     return given
 
 
-def _fit(model, given, train, validation, join_validation, policies):
+def _fit(model, given, train, validation, join_validation, policies, workspace=None):
     """Return the fitted model, the sequences it has learned from, and the seconds."""
     from dnastudy.experiments import fit_model
+    from dnastudy.training.report import TrainingError
 
-    learned = list(read(train, **policies)["sequence"])
+    genes = read(train, **policies)
+    learned = list(genes["sequence"])
     tuning = list(read(validation, **policies)["sequence"]) if validation else None
     join = tuning if join_validation else None
     if tuning is None:
         say("no --validation: what would be tuned on it keeps its default, or is tuned inside the training genes")
-    with progress(f"fit {model} on {len(learned):,} genes", None):
-        fitted, seconds = fit_model(model, given, learned, tuning, join)
+    try:
+        with training_progress(f"fit {model} on {len(learned):,} genes") as report:
+            fitted, seconds = fit_model(model, given, learned, tuning, join, workspace, report)
+    except TrainingError as error:
+        raise error.named(list(genes["id"])) from error
     return fitted, {*learned, *(join or [])}, seconds
 
 
@@ -137,6 +149,8 @@ def train(
     validation: Validation = None,
     join_validation: Join = False,
     set: Set = None,
+    preset: Preset = "",
+    tensorboard: Annotated[bool, typer.Option(help="Write TensorBoard events beside the checkpoints.")] = False,
     invalid: Invalid = "error",
     empty: Empty = "error",
     duplicates: Duplicates = "error",
@@ -144,14 +158,25 @@ def train(
 ) -> None:
     """Train a model and save it.
 
+    The checkpoints of a long training, its log and its TensorBoard events lie in OUT.training: the same command goes on
+    where it was stopped. Under `torchrun` or `fabric run` all processes train together.
+
     For example:
 
         dnastudy train ngram --train train.csv --set order=8 --out models/ngram8
+
+        dnastudy train lstm --preset paper-256-512-4 --train train.csv --validation validation.csv --out models/lstm
     """
+    from dnastudy.training.log import Workspace
+
     check_folder(out)
     policies = {"invalid": invalid, "empty": empty, "duplicates": duplicates}
-    given = _settings(model, set, validation, join_validation)
-    fitted, learned, seconds = _fit(model, given, train, validation, join_validation, policies)
+    given = _settings(model, preset, set, validation, join_validation)
+    words = json.dumps([model, given, list(map(str, train)), str(validation), policies], sort_keys=True, default=str)
+    workspace = Workspace(out.with_name(f"{out.name}.training"), words, tensorboard=tensorboard)
+    fitted, learned, seconds = _fit(model, given, train, validation, join_validation, policies, workspace)
+    if int(os.environ.get("RANK", "0")):
+        return  # one of several processes saves and speaks
     fitted.save(out)
     facts = {"model": model, "settings": fitted.settings.model_dump(mode="json"), "genes": len(learned)}
     emit({**facts, "parameters": fitted.num_parameters, "seconds": {"fit": seconds}, "folder": str(out)}, as_json)
@@ -160,7 +185,7 @@ def train(
 @app.command()
 def score(
     file: Annotated[Path, typer.Argument(help="Sequences to score: CSV, FASTA, gzip of both, or NCBI gene package.")],
-    model: Annotated[str, typer.Option(help="Folder of a trained model (see `dnastudy train`).")],
+    model: Trained = DEFAULT,
     per_base: Annotated[bool, typer.Option(help="Also the log-probability of every single nucleotide.")] = False,
     invalid: Invalid = "error",
     empty: Empty = "error",
@@ -169,6 +194,8 @@ def score(
     """Score sequences: log-probability (nats, over A C G T) and bits per base of each.
 
     For example:
+
+        dnastudy score my.fa
 
         dnastudy score my.fa --model models/ngram8
 
@@ -207,6 +234,48 @@ def score(
 
 
 @app.command()
+def generate(
+    model: Trained = DEFAULT,
+    n: Annotated[int, typer.Option(min=1, help="Genes to write.")] = 10,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed writes the same genes.")] = 0,
+    max_length: Annotated[int, typer.Option(min=1, help="Longest gene, nt; one that has not ended is cut.")] = 1000,
+    temperature: Annotated[float, typer.Option(help="Below 1 bolder, above 1 more varied.")] = 1.0,
+    top_k: Annotated[int | None, typer.Option(help="Only the K most probable symbols.")] = None,
+    top_p: Annotated[float, typer.Option(help="Only the most probable symbols that hold this probability.")] = 1.0,
+    prefix: Annotated[str, typer.Option(help="Nucleotides that each gene begins with.")] = "",
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="FASTA file; default: standard output.")] = None,
+) -> None:
+    """Write new genes, as FASTA with the log-probability of each (nats, its end included) in its header.
+
+    For example:
+
+        dnastudy generate --n 5 --seed 1
+
+        dnastudy generate --model models/ngram8 --n 1000 --temperature 0.8 -o genes.fa
+    """
+    import io
+
+    from dnastudy import models
+    from dnastudy.files import write_whole
+    from dnastudy.sequences import write_fasta
+
+    fitted = models.load(model)
+    options = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "prefix": prefix.upper()}
+    genes = fitted.sample(n, seed=seed, max_length=max_length, **options)
+    log_probs = [row.sum() for row in fitted.log_probs(genes)]
+    text = io.StringIO()
+    records = (
+        (f"generated_{number} model={model} seed={seed} length={len(gene)} log_prob={nats:.4f}", gene)
+        for number, (gene, nats) in enumerate(zip(genes, log_probs, strict=True), 1)
+    )
+    write_fasta(records, text)
+    if out is None:
+        print(text.getvalue(), end="")
+    else:
+        write_whole(out, text.getvalue())
+
+
+@app.command()
 def models(as_json: Json = False) -> None:
     """List the models and their settings.
 
@@ -220,10 +289,12 @@ def models(as_json: Json = False) -> None:
     for name in MODELS:
         cls = model_class(name)
         fields = cls.Settings.model_fields.items()
+        plain = cls.Settings().model_dump(mode="json")
         listing[name] = {
             "family": cls.family,
             "about": (cls.__doc__ or "").strip().splitlines()[0],
-            "settings": {key: {"default": field.default, "about": field.description} for key, field in fields},
+            "settings": {key: {"default": plain[key], "about": field.description} for key, field in fields},
+            "presets": list(cls.presets),
         }
     if as_json:
         print(json.dumps(listing))
@@ -232,6 +303,8 @@ def models(as_json: Json = False) -> None:
         print(f"{name}  ({facts['family']})  {facts['about']}")
         for key, field in facts["settings"].items():
             print(f"    {key}={field['default']}  {field['about']}")
+        if facts["presets"]:
+            print(f"    --preset {', '.join(facts['presets'])}")
 
 
 app.add_typer(cli_data.app, name="data")

@@ -53,6 +53,10 @@ Prequential = Annotated[
     bool, typer.Option(help="Let each test gene join what was learned once it is scored, in file order.")
 ]
 Set = Annotated[list[str] | None, typer.Option(help="Settings of the model, as key=value (see `dnastudy models`).")]
+Preset = Annotated[str, typer.Option(help="Named settings of the model, for instance one of the paper's trials.")]
+Trained = Annotated[
+    str, typer.Option(help="Folder of a trained model (see `dnastudy train`), or one that comes with the package.")
+]
 Invalid = Annotated[str, typer.Option(help="Letters outside A C G T: error, drop the gene, or split it there.")]
 Empty = Annotated[str, typer.Option(help="Genes without any nucleotide: error or drop.")]
 Duplicates = Annotated[str, typer.Option(help="Equal sequences: error, drop all but the first, or keep.")]

@@ -31,7 +31,7 @@ def register(app: typer.Typer) -> None:
 
 
 def _profile(name: str, data: str = ""):
-    from dnastudy.experiments import load_profile
+    from dnastudy.runs import load_profile
 
     return load_profile(name, **({"data": data} if data else {}))
 
@@ -102,7 +102,7 @@ def explain(
         dnastudy explain SIM001814 --data simulated
     """
     from dnastudy import explain as explaining
-    from dnastudy.experiments import expert_runs
+    from dnastudy.runs import expert_runs
 
     profile = _profile("cpu", data)
     name = "expert-joined" if joined else "expert"
@@ -216,10 +216,11 @@ def job_data(out: Path, profile: ProfileName = "quick") -> None:
 @job.command("run")
 def job_run(name: str, out: Path, profile: ProfileName = "quick") -> None:
     """Compute one run of a profile and write its record."""
-    from dnastudy.experiments import Store, all_runs
+    from dnastudy.experiments import Store
     from dnastudy.files import write_whole
     from dnastudy.models.base import ModelError
     from dnastudy.records import to_json
+    from dnastudy.runs import all_runs
 
     settings = _profile(profile)
     found = next((run for run in all_runs(settings) if run.name == name), None)

@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,8 @@ REPLICATES = 1000
 LEVEL = 0.95
 NATS_PER_BIT = math.log(2)
 BATCH_NUCLEOTIDES = 4_000_000
+POSITION_EDGES = [0, 25, 50, 100, 200, 400, 700]
+"""First nucleotides (from 0) of the stretches of a gene that are summed apart; the last has no end."""
 SCORE_COLUMNS = ["id", "nucleotides", "log_prob", "nucleotide_log_prob", "paper_log_prob", "paper_events"]
 
 
@@ -51,7 +54,9 @@ def score(
     -------
     DataFrame, one row a gene: ``id``; ``nucleotides``; ``log_prob``, nats, of the whole sequence and its end as the
     model gives it (-inf if it knows no end); ``nucleotide_log_prob``, nats, renormalised over A C G T;
-    ``paper_log_prob`` (nats) over the ``paper_events`` of the paper's protocol (NaN and 0 where there is none).
+    ``paper_log_prob`` (nats) over the ``paper_events`` of the paper's protocol (NaN and 0 where there is none);
+    ``log_prob_from_1``, ``log_prob_from_26``, ...: ``nucleotide_log_prob`` from that position to where the next begins
+    (`POSITION_EDGES`).
     """
     rows = []
     events = model.paper_events
@@ -64,13 +69,24 @@ def score(
         else:
             paper = raw if events else np.full(len(batch), math.nan)
         count = {None: 0 * encoded.lengths, "nucleotides": encoded.lengths}.get(events, encoded.lengths + 1)
-        rows.append((encoded.lengths, raw, nucleotides, paper, count))
+        stretches = np.array([_stretches(row) for row in renormalised]).T
+        rows.append((encoded.lengths, raw, nucleotides, paper, count, *stretches))
         if prequential:
             model.join(encoded)
         if progress:
             progress(len(batch))
-    columns = [np.concatenate(parts) for parts in zip(*rows, strict=True)] if rows else [[]] * 5
-    return pd.DataFrame(dict(zip(SCORE_COLUMNS, [genes["id"].to_numpy(), *columns], strict=True)))
+    columns = [np.concatenate(parts) for parts in zip(*rows, strict=True)] if rows else [[]] * (5 + len(POSITION_EDGES))
+    names = [*SCORE_COLUMNS, *map(_stretch, POSITION_EDGES)]
+    return pd.DataFrame(dict(zip(names, [genes["id"].to_numpy(), *columns], strict=True)))
+
+
+def _stretch(edge: int) -> str:
+    return f"log_prob_from_{edge + 1}"
+
+
+def _stretches(row: np.ndarray) -> list[float]:
+    """Sums of a gene's log-probabilities over the stretches between `POSITION_EDGES`."""
+    return [row[a:b].sum() for a, b in pairwise([*POSITION_EDGES, None])]
 
 
 def _batches(sequences: pd.Series) -> list[list[str]]:
@@ -163,3 +179,16 @@ def by_group(scores: pd.DataFrame, groups: Sequence, replicates: int = REPLICATE
         low, high = found["interval"]
         rows.append({"group": label, **found, "low": low, "high": high})
     return pd.DataFrame(rows).drop(columns=["interval", "bits_per_base_interval"])
+
+
+def by_position(scores: pd.DataFrame, replicates: int = REPLICATES, seed: int = 0) -> pd.DataFrame:
+    """Metrics for each stretch of the genes between `POSITION_EDGES`: a row a stretch, as `by_group` has them."""
+    parts = []
+    for first, end in pairwise([*POSITION_EDGES, None]):
+        inside = scores["nucleotides"].clip(upper=end) - first
+        part = scores.assign(nucleotides=inside, nucleotide_log_prob=scores[_stretch(first)])[inside > 0]
+        label = f"{first + 1:>4} and later" if end is None else f"{first + 1:>4}-{end} nt"
+        parts.append(part[["id", "nucleotides", "nucleotide_log_prob"]].assign(position=label))
+    table = pd.concat(parts, ignore_index=True)
+    columns = table.assign(paper_log_prob=math.nan, paper_events=0)
+    return by_group(columns, table["position"], replicates, seed)

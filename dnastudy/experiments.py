@@ -11,6 +11,7 @@ import hashlib
 import inspect
 import json
 import os
+import shutil
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -20,135 +21,21 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
 from filelock import FileLock
-from pydantic import Field
 
 from dnastudy import evaluation, models
-from dnastudy.datasets import Dataset, load_dataset
+from dnastudy.datasets import Dataset
 from dnastudy.files import whole_folder
-from dnastudy.models.base import LanguageModel, ModelError
-from dnastudy.records import PACKAGE, code_hash, from_json, peak_memory_mb, reset_peak_memory, surroundings, to_json
-from dnastudy.settings import Settings
+from dnastudy.models.base import LanguageModel
+from dnastudy.records import code_hash, from_json, peak_memory_mb, reset_peak_memory, surroundings, to_json
+from dnastudy.runs import Run
+from dnastudy.terminal import training_lines
+from dnastudy.training.log import LOG, Workspace
+from dnastudy.training.report import Report, TrainingError
 
-PROFILES = PACKAGE / "profiles"
 STORE_VARIABLE = "DNASTUDY_STORE"
 LENGTH_BINS = [0, 100, 200, 300, 400, 500, 1000, 10**9]
 Log = Callable[[str], None]
-
-
-class Profile(Settings):
-    """What the study computes, and on which genes."""
-
-    data: str = Field(description="'simulated', a folder or file of genes, or '' for the folder in DNASTUDY_DATA")
-    simulated_genes: int = Field(default=4000, ge=50, description="genes to simulate")
-    seed: int = Field(default=1, ge=0, description="seed of the simulation, of random splits and of sampling")
-    bootstrap_replicates: int = Field(default=1000, ge=100, description="resamples of the genes for each interval")
-    mle_orders: list[int] = Field(description="orders N of maximum-likelihood n-grams")
-    laplace_orders: list[int] = Field(description="orders N of Laplace n-grams")
-    train_orders: list[int] = Field(description="orders N of smoothed n-grams that learn from training genes alone")
-    sampled_genes: int = Field(default=500, ge=10, description="genes to sample from a model for comparison")
-
-    def dataset(self) -> Dataset:
-        """Genes of this profile."""
-        return load_dataset(self.data, genes=self.simulated_genes, seed=self.seed)
-
-
-def load_profile(name: str, **changes: Any) -> Profile:
-    """Settings of a profile: a name ("quick", "cpu", "gpu") or a YAML file; ``changes`` replace single values."""
-    path = PROFILES / f"{name}.yaml"
-    if not path.is_file():
-        path = Path(name)
-    if not path.is_file():
-        known = ", ".join(sorted(p.stem for p in PROFILES.glob("*.yaml")))
-        raise ModelError(f"unknown profile {name!r} (known: {known}, or a YAML file)")
-    try:
-        given = yaml.safe_load(path.read_text()) or {}
-    except yaml.YAMLError as error:
-        raise ModelError(f"{path}: not YAML ({error})") from error
-    if not isinstance(given, dict):
-        raise ModelError(f"{path}: a profile is a mapping of settings")
-    return Profile.parse({**given, **changes}, f"profile {path.name}")
-
-
-class Run(Settings):
-    """One model on one choice of genes."""
-
-    name: str = Field(description="label in tables; not part of the run's identity")
-    model: str = Field(description="registered model")
-    settings: dict[str, Any] = Field(default_factory=dict, description="the model's settings")
-    train: list[str] = Field(default=["train"], description="splits to learn from")
-    join: list[str] = Field(default=[], description="splits that join the counts once everything is tuned")
-    test: str = Field(default="test", description="split to score")
-    prequential: bool = Field(default=False, description="each test gene joins what was learned once it is scored")
-    replicates: int = Field(default=evaluation.REPLICATES, ge=100, description="bootstrap resamples")
-
-
-def ngram_runs(profile: Profile) -> list[Run]:
-    """The n-gram runs of a profile: the paper's rows on the paper's counts, then all smoothings on training genes."""
-    rows = [("mle", order) for order in profile.mle_orders] + [("laplace", order) for order in profile.laplace_orders]
-    paper = [
-        Run(name=f"{kind}-{order}", model="ngram", settings={"order": order, "smoothing": kind}, train=["counts"],
-            replicates=profile.bootstrap_replicates)
-        for kind, order in rows
-    ]  # fmt: skip
-    kinds = {
-        "laplace-train": {"smoothing": "laplace"},
-        "witten-bell": {"smoothing": "witten-bell", "novelty": 1.0},
-        "witten-bell-tuned": {"smoothing": "witten-bell", "novelty": None},
-    }
-    ours = [
-        Run(name=f"{kind}-{order}", model="ngram", settings={"order": order, **settings},
-            replicates=profile.bootstrap_replicates)
-        for kind, settings in kinds.items() for order in profile.train_orders
-    ]  # fmt: skip
-    return [Run(name="uniform", model="uniform", replicates=profile.bootstrap_replicates), *paper, *ours]
-
-
-EXPERT_TRIALS: dict[str, dict[str, Any]] = {
-    "contexts-only": {"experts": ["context"]},
-    "without-contexts": {"experts": ["copy", "reverse", "own"]},
-    "without-copies": {"experts": ["context", "reverse", "own"]},
-    "without-reverse": {"experts": ["context", "copy", "own"]},
-    "without-own": {"experts": ["context", "copy", "reverse"]},
-    "with-inverted": {"experts": ["context", "copy", "reverse", "own", "inverted"]},
-    "fixed-weights": {"hidden": 0},
-    "wide-gate": {"hidden": 96},
-    "without-shifts": {"shift": 0},
-    "without-substitutions": {"substitutions": False},
-}
-"""What the expert model gains from each of its parts: settings that differ from the default."""
-
-
-def expert_runs(profile: Profile) -> list[Run]:
-    """The expert model with both memories, each gene on its own and prequentially; gates without validation genes."""
-    joined = {"join": ["validation"]}
-    # all genes in the memory and in the gate: tuned by cross-validation inside them
-    inside = {"settings": {"gating": "cross-validation"}}
-    rows: dict[str, dict[str, Any]] = {
-        "expert": {},
-        "expert-joined": joined,
-        "expert-prequential": {"prequential": True},
-        "expert-joined-prequential": {**joined, "prequential": True},
-        "expert-cross-validated": inside,
-        "expert-cross-validated-all": {**inside, "train": ["train", "validation"]},
-    }
-    return [
-        Run(name=name, model="expert", replicates=profile.bootstrap_replicates, **row) for name, row in rows.items()
-    ]
-
-
-def expert_trials(profile: Profile) -> list[Run]:
-    """Expert models with parts left out, put in or changed."""
-    return [
-        Run(name=f"expert-{name}", model="expert", settings=settings, replicates=profile.bootstrap_replicates)
-        for name, settings in EXPERT_TRIALS.items()
-    ]
-
-
-def all_runs(profile: Profile) -> list[Run]:
-    """Every run the chapters of the study ask for; the workflow computes them in parallel."""
-    return [*ngram_runs(profile), *expert_runs(profile), *expert_trials(profile)]
 
 
 # identity
@@ -165,24 +52,37 @@ def _identity(run: Run, dataset: Dataset) -> tuple[dict[str, Any], dict[str, Any
     # a model from outside the package is code as well (none can be seen of one typed into a notebook)
     outside = getattr(sys.modules[cls.__module__], "__file__", None)
     file = f"{rest.replace('.', '/')}.py" if package == "dnastudy" else outside
-    sources = ["sequences.py", "models/base.py", *cls.further_code, *([file] if file else [])]
+    own = [file] if file else []
+    everything = ["sequences.py", "models/base.py", *cls.further_code, *own]
+    members = [
+        run.model_copy(update={"model": name, "settings": settings}) for name, settings in cls.parts(run.settings)
+    ]
     fit = {
         "model": run.model,
         "settings": cls.Settings.parse(run.settings, run.model).model_dump(mode="json"),
         "train": [dataset.hashes[name] for name in run.train],
         "join": [dataset.hashes[name] for name in run.join],
         "validation": dataset.hashes["validation"],
-        "code": code_hash(*sources),
+        "code": code_hash(*(everything if cls.learning_code is None else [*cls.learning_code, *own])),
+        **({"members": [_id(_identity(member, dataset)[0]) for member in members]} if members else {}),
     }
-    record = "".join(map(inspect.getsource, (Store._score, _groups, length_labels)))
+    record = "".join(map(inspect.getsource, (Store._score, _groups, _plain, length_labels)))
     return fit, {
         "fit": _id(fit),
         "test": dataset.hashes[run.test],
         "types": _id({"types": list(dataset.splits[run.test]["type"])}),
         "replicates": run.replicates,
         "prequential": run.prequential,
-        "code": [code_hash("evaluation.py"), hashlib.sha256(record.encode()).hexdigest()],
+        "code": [code_hash("evaluation.py"), code_hash(*everything), hashlib.sha256(record.encode()).hexdigest()],
     }
+
+
+def _members(run: Run) -> list[Run]:
+    """The models a run's model is made of, as runs that are fitted on their own."""
+    return [
+        run.model_copy(update={"name": f"{run.name}: {name}", "model": name, "settings": settings, "join": []})
+        for name, settings in models.model_class(run.model).parts(run.settings)
+    ]
 
 
 def run_id(run: Run, dataset: Dataset) -> str:
@@ -254,20 +154,35 @@ class Store:
         return FileLock(self.root / "locks" / f"{name}.lock")
 
     def _fit(self, run: Run, dataset: Dataset, fit: str, parts: dict[str, Any], log: Log | None):
-        folder = self.root / "fits" / fit
+        """Return the fitted model and the facts of its fit; one that was killed goes on from its checkpoint."""
+        folder, workspace = self.root / "fits" / fit, Workspace(self.root / "trainings" / fit, fit)
         with self._lock(fit):
             if not (folder / "fit.json").exists():
+                members = []
+                for member in _members(run):
+                    found = _identity(member, dataset)[0]
+                    members.append(self._fit(member, dataset, _id(found), found, log))
                 if log:
                     log(f"fit {run.name}")
-                model, seconds = fit_model(
-                    run.model,
-                    run.settings,
-                    *(_sequences(dataset, names) for names in (run.train, ["validation"], run.join)),
-                )
+                genes = pd.concat([dataset.splits[name] for name in run.train])
+                others = [_sequences(dataset, names) for names in (["validation"], run.join)]
+                report = training_lines(run.name, log) if log else None
+                try:
+                    model, seconds = fit_model(
+                        run.model, run.settings, list(genes["sequence"]), *others, workspace, report,
+                        [model for model, _ in members],
+                    )  # fmt: skip
+                except TrainingError as error:
+                    raise error.named(list(genes["id"])) from error
                 with whole_folder(folder) as half:
                     model.save(half / "model")
-                    facts = {"seconds": seconds, "peak_memory_mb": peak_memory_mb(), **surroundings()}
+                    seconds += sum(facts["seconds"] for _, facts in members)
+                    memory = max([peak_memory_mb(), *(facts["peak_memory_mb"] for _, facts in members)])
+                    facts = {"seconds": seconds, "peak_memory_mb": memory, **surroundings()}
                     (half / "fit.json").write_text(to_json({**parts, **facts}))
+                    if (workspace.folder / LOG).exists():
+                        shutil.copy(workspace.folder / LOG, half / LOG)
+                shutil.rmtree(workspace.folder, ignore_errors=True)
         return models.load(folder / "model"), json.loads((folder / "fit.json").read_text())
 
     def _score(self, run, dataset, model, fitted, folder: Path, ids: dict[str, str], log: Log | None) -> None:
@@ -289,6 +204,7 @@ class Store:
             "family": model.family,
             "settings": fitted["settings"],
             "tuned": model.tuned,
+            "training": model.notes.get("training"),
             "data": {
                 "name": dataset.name,
                 "description": dataset.description,
@@ -304,6 +220,7 @@ class Store:
             "validation_perplexity": validated,
             "by_type": _groups(scores, genes["type"].where(genes["type"] != "", "unknown"), run.replicates),
             "by_length": _groups(scores, length_labels(genes), run.replicates),
+            "by_position": _plain(evaluation.by_position(scores, run.replicates)),
             "parameters": parameters,
             "seconds": {"fit": fitted["seconds"], "score": seconds},
             "peak_memory_mb": max(fitted["peak_memory_mb"], peak_memory_mb()),
@@ -316,7 +233,10 @@ class Store:
 
 
 def _groups(scores: pd.DataFrame, labels: pd.Series, replicates: int) -> list[dict[str, Any]]:
-    table = evaluation.by_group(scores, labels, replicates)
+    return _plain(evaluation.by_group(scores, labels, replicates))
+
+
+def _plain(table: pd.DataFrame) -> list[dict[str, Any]]:
     return table[["group", "genes", "nucleotides", "nucleotide_perplexity", "bits_per_base", "low", "high"]].to_dict(
         "records"
     )
@@ -333,13 +253,31 @@ def _sequences(dataset: Dataset, names: list[str]) -> list[str]:
 
 
 def fit_model(
-    name: str, settings: dict[str, Any], train: list[str], validation: list[str], join: list[str] | None = None
+    name: str,
+    settings: dict[str, Any],
+    train: list[str],
+    validation: list[str] | None,
+    join: list[str] | None = None,
+    workspace: Workspace | None = None,
+    report: Report | None = None,
+    members: Sequence[LanguageModel] = (),
 ) -> tuple[LanguageModel, float]:
-    """Return a model fitted on ``train``, joined by ``join``, and the seconds that took, encoding included."""
+    """Return a model fitted on ``train``, joined by ``join``, and the seconds that took, encoding included.
+
+    ``workspace`` keeps the checkpoints of a long training, whose ``report`` tells its progress; ``members`` are the
+    fitted parts of a model made of others.
+    """
     model = models.create(name, settings)
+    model.prepare()
     reset_peak_memory()
     start = time.perf_counter()
-    model.fit(train, validation)
+    if members:
+        model.combine(members, validation)
+    elif workspace is not None:
+        model.fit_in(workspace, train, validation, report)
+    else:
+        model.fit(train, validation)
     if join:
         model.join(join)
-    return model, time.perf_counter() - start
+    # a training that went on after a kill took longer than this call
+    return model, max(time.perf_counter() - start, model.notes.get("training", {}).get("seconds", 0.0))

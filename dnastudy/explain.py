@@ -12,8 +12,9 @@ import pandas as pd
 from dnastudy.datasets import Dataset
 from dnastudy.errors import StudyError
 from dnastudy.evaluation import NATS_PER_BIT
-from dnastudy.experiments import Run, Store
+from dnastudy.experiments import Store
 from dnastudy.models.expert.model import Expert
+from dnastudy.runs import Run
 from dnastudy.sequences import NUCLEOTIDES, encode
 
 TRUSTED = 0.5

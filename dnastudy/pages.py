@@ -11,9 +11,10 @@ import pandas as pd
 
 from dnastudy.chapters import open_chapter
 from dnastudy.datasets import SIMULATED, Dataset
-from dnastudy.experiments import Profile, Result, Run, Store, load_profile
+from dnastudy.experiments import Result, Store
 from dnastudy.figures import chart_mode
 from dnastudy.records import git_commit, surroundings
+from dnastudy.runs import Profile, Run, load_profile
 from dnastudy.tables import markdown, table
 
 

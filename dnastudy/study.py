@@ -11,11 +11,12 @@ import pandas as pd
 
 from dnastudy.datasets import Dataset, paper
 from dnastudy.describe import describe_genes
-from dnastudy.experiments import Profile, Result, Store, all_runs, ngram_runs
+from dnastudy.experiments import Result, Store
 from dnastudy.files import whole_folder, write_whole
 from dnastudy.models.base import ModelError
 from dnastudy.records import from_json, to_json
 from dnastudy.relatives import study_relatives
+from dnastudy.runs import Profile, all_runs, ngram_runs
 
 TOLERANCE = 1e-9
 """Largest relative difference that counts as the paper's figure reproduced."""

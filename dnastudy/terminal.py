@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from dnastudy.records import finite
+from dnastudy.training import report as training
+from dnastudy.training.report import Report
 
 messages = logging.getLogger("dnastudy")
 
@@ -37,6 +40,38 @@ def progress(title: str, total: int | None) -> Iterator[Callable[[int], None]]:
     with Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True)) as bars:
         task = bars.add_task(title, total=total)
         yield lambda done: bars.advance(task, done)
+
+
+def training_lines(title: str, log: Callable[[str], None], every_seconds: float = 30.0) -> Report:
+    """Progress of a training as lines of a log: one now and then, and the last."""
+    last = time.perf_counter()
+
+    def tell(progress: training.Progress) -> None:
+        nonlocal last
+        if time.perf_counter() - last > every_seconds or progress.share == 1:
+            last = time.perf_counter()
+            log(f"{title}: {progress}")
+
+    return tell
+
+
+@contextmanager
+def training_progress(title: str) -> Iterator[Report]:
+    """Bar of a training on stderr with loss, speed and time left, or lines where stderr is no terminal.
+
+    Models that do not report leave a spinner.
+    """
+    if not sys.stderr.isatty():
+        say(title)
+        yield training_lines("training", say)
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = [SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn()]
+    with Progress(*columns, TextColumn("{task.fields[facts]}"), console=Console(stderr=True)) as bars:
+        task = bars.add_task(title, total=None, facts="")
+        yield lambda progress: bars.update(task, total=1.0, completed=progress.share, facts=str(progress))
 
 
 def emit(facts: dict[str, Any], as_json: bool) -> None:

@@ -17,12 +17,13 @@ import pytest
 import yaml
 from helpers import ROOT, gene_frame, random_sequences
 
-from dnastudy import evaluation, experiments, records
+from dnastudy import evaluation, experiments, records, runs
 from dnastudy.datasets import Dataset, load_dataset
-from dnastudy.experiments import Run, Store, all_runs, load_profile, ngram_runs, run_id
+from dnastudy.experiments import Store, run_id
 from dnastudy.files import whole_folder, write_whole
 from dnastudy.models.base import ModelError
 from dnastudy.records import code_hash, finite, from_json, to_json
+from dnastudy.runs import Run, all_runs, load_profile, ngram_runs
 
 PACKAGE = ROOT / "dnastudy"
 LAPLACE = Run(name="laplace", model="ngram", settings={"order": 3, "smoothing": "laplace"}, replicates=100)
@@ -509,7 +510,7 @@ def test_the_store_is_where_it_is_told_to_be(tmp_path, monkeypatch):
 
 # --- profiles ------------------------------------------------------------------------------------------------------
 
-SHIPPED = sorted(path.stem for path in experiments.PROFILES.glob("*.yaml"))
+SHIPPED = sorted(path.stem for path in runs.PROFILES.glob("*.yaml"))
 
 
 def test_the_promised_profiles_are_there():
@@ -520,12 +521,12 @@ def test_the_promised_profiles_are_there():
 @pytest.mark.parametrize("name", SHIPPED)
 def test_every_shipped_profile_loads_and_its_runs_are_different_runs(name):
     profile = load_profile(name)
-    given = yaml.safe_load((experiments.PROFILES / f"{name}.yaml").read_text())
+    given = yaml.safe_load((runs.PROFILES / f"{name}.yaml").read_text())
     assert {key: getattr(profile, key) for key in given} == given
-    runs = all_runs(profile)
-    assert len({run.name for run in runs}) == len(runs)
-    assert len({run_id(run, DATASET) for run in runs}) == len(runs)
-    assert {run.replicates for run in runs} == {profile.bootstrap_replicates}
+    planned = all_runs(profile)
+    assert len({run.name for run in planned}) == len(planned)
+    assert len({run_id(run, DATASET) for run in planned}) == len(planned)
+    assert {run.replicates for run in planned} == {profile.bootstrap_replicates}
 
 
 GOOD = {"data": "simulated", "mle_orders": [1], "laplace_orders": [2], "train_orders": [3]}

@@ -9,8 +9,8 @@ from test_expert import relatives
 from typer.testing import CliRunner
 
 from dnastudy import cli, explain
-from dnastudy.experiments import load_profile
 from dnastudy.models import create
+from dnastudy.runs import load_profile
 from dnastudy.sequences import reverse_complement
 
 TRAIN, VALIDATION, TEST = (gene_frame(relatives(n, seed=s), f"s{s}-") for n, s in ((60, 41), (30, 42), (20, 43)))
@@ -82,7 +82,7 @@ def test_genes_are_found_by_id_or_symbol():
 
 def test_the_command(tmp_path, monkeypatch):
     monkeypatch.setenv("DNASTUDY_STORE", str(tmp_path / "store"))
-    monkeypatch.setattr("dnastudy.experiments.PROFILES", tmp_path)
+    monkeypatch.setattr("dnastudy.runs.PROFILES", tmp_path)
     (tmp_path / "cpu.yaml").write_text(
         "data: simulated\nsimulated_genes: 300\nmle_orders: [1]\nlaplace_orders: [6]\ntrain_orders: [2]\n"
     )

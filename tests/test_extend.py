@@ -11,10 +11,11 @@ from helpers import gene_frame, random_sequences
 
 from dnastudy import cli, experiments, models
 from dnastudy.datasets import Dataset
-from dnastudy.experiments import Run, Store, run_id
+from dnastudy.experiments import Store, run_id
 from dnastudy.genes import write_genes
 from dnastudy.models import MODELS, ModelError, create
 from dnastudy.records import code_hash
+from dnastudy.runs import Run
 
 FILE = '''
 """Frequencies of the four nucleotides, and an end that comes with a constant probability."""
@@ -156,6 +157,7 @@ def test_it_is_listed(added, dnastudy):
         "family": "expert",
         "about": "Frequencies of single symbols.",
         "settings": {"pseudocount": {"default": 1.0, "about": "added to each symbol's count"}},
+        "presets": [],
     }
 
 

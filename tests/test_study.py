@@ -15,8 +15,9 @@ import yaml
 from dnastudy import findings, study
 from dnastudy.chapters import find_chapters
 from dnastudy.datasets import paper
-from dnastudy.experiments import Result, all_runs, load_profile
+from dnastudy.experiments import Result
 from dnastudy.records import from_json, to_json
+from dnastudy.runs import all_runs, load_profile
 
 ROOT = Path(__file__).parents[1]
 RECORDS = study.published(ROOT)

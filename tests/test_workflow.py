@@ -15,7 +15,7 @@ import pytest
 from browser import check_book
 
 from dnastudy.chapters import find_chapters
-from dnastudy.experiments import all_runs, load_profile
+from dnastudy.runs import all_runs, load_profile
 
 ROOT = Path(__file__).parents[1]
 DNASTUDY = Path(sys.executable).parent / "dnastudy"

@@ -18,9 +18,12 @@ MODELS: dict[str, str] = {
     "expert": "dnastudy.models.expert.model:Expert",
     "lstm": "dnastudy.models.lstm:LSTM",
     "transformer": "dnastudy.models.transformer:Transformer",
+    "ensemble": "dnastudy.models.ensemble:Ensemble",
 }
 """Registered name to ``module:class``; a model's module is imported only when the model is asked for."""
 
+DEFAULT = "lstm"
+"""Trained model that commands take where none is named."""
 TRAINED = Path(__file__).parents[1] / "trained"
 """Small trained models that come with the package, one folder each."""
 

@@ -6,6 +6,7 @@ and samples are derived from that here, once for all models. Logarithms are natu
 
 from __future__ import annotations
 
+import difflib
 import json
 import os
 import zipfile
@@ -56,6 +57,9 @@ class LanguageModel(ABC):
         Plain values that are saved with the model: how it was trained.
     further_code : tuple of str
         Files of the package, beside the model's own and this one, that change what is learned: part of a run's id.
+    learning_code : tuple of str, optional
+        Of all those, the files (beside the model's own) that decide what is learned; the others then only decide how
+        it is read, and a change there costs no new training.
     """
 
     name: ClassVar[str]
@@ -63,12 +67,22 @@ class LanguageModel(ABC):
     Settings: ClassVar[type[Settings]] = Settings
     presets: ClassVar[dict[str, dict[str, Any]]] = {}
     further_code: ClassVar[tuple[str, ...]] = ()
+    learning_code: ClassVar[tuple[str, ...] | None] = None
 
     def __init__(self, settings: dict[str, Any] | Settings | None = None):
         if isinstance(settings, BaseModel):
             settings = settings.model_dump()
         self.settings = type(self).Settings.parse(settings or {}, self.name)
         self.notes: dict[str, Any] = {}
+
+    @classmethod
+    def preset(cls, name: str) -> dict[str, Any]:
+        """Settings of this name; ModelError naming the known ones if there are none."""
+        if name not in cls.presets:
+            near = difflib.get_close_matches(name, cls.presets, 1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise ModelError(f"{cls.name}: unknown preset {name!r}{hint} (known: {', '.join(cls.presets) or 'none'})")
+        return dict(cls.presets[name])
 
     # what a model must say for itself
 
@@ -114,6 +128,18 @@ class LanguageModel(ABC):
     ) -> Self:
         """`fit`, for models that train long: with checkpoints in a folder, from which a killed training goes on."""
         return self.fit(train, validation)
+
+    def prepare(self) -> None:  # noqa: B027
+        """Do what a machine does once before the first `fit` (compile kernels, say): no part of any timing."""
+
+    @classmethod
+    def parts(cls, settings: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+        """Models, each with its settings, that one of these settings is made of: fitted on their own, and only once."""
+        return []
+
+    def combine(self, parts: Sequence[LanguageModel], validation: Sequences | None = None) -> Self:
+        """`fit`, for models made of `parts` that are fitted already."""
+        raise NotImplementedError
 
     def join(self, sequences: Sequences) -> Self:
         """Add genes to what was learned, all tuned values kept (for counts and memories)."""

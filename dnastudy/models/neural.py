@@ -59,10 +59,8 @@ class NeuralModel(base.LanguageModel):
     """A network behind the protocol of all models; one that is derived from this has `Settings` and `_build`."""
 
     arrays_file = "weights.safetensors"
-    further_code = (
-        "models/neural.py",
-        *(f"training/{part}.py" for part in ("loop", "batches", "recipe")),
-    )
+    learning_code = ("sequences.py", *(f"training/{part}.py" for part in ("loop", "batches", "recipe")))
+    further_code = ("models/neural.py", *learning_code[1:])
 
     class Settings(Recipe):
         """Settings of a neural model."""

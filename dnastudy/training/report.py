@@ -26,6 +26,14 @@ class Progress:
     validation: float | None
     """Nucleotide perplexity of the validation genes after the last epoch."""
 
+    def __str__(self) -> str:
+        held_out = "" if self.validation is None else f", validation perplexity {self.validation:.4f}"
+        left = f"{self.seconds_left / 60:.0f} min" if self.seconds_left > 90 else f"{self.seconds_left:.0f} s"
+        return (
+            f"epoch {self.epoch}/{self.epochs}, loss {self.loss:.4f} nats a symbol{held_out}, "
+            f"{self.nucleotides_per_second:,.0f} nt/s, {left} left at most"
+        )
+
 
 Report = Callable[[Progress], None]
 

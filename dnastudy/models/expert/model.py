@@ -99,6 +99,11 @@ class Expert(base.LanguageModel):
 
     # learning
 
+    def prepare(self) -> None:
+        """Compile the kernels."""
+        genes = ["ACGTTGCA" * 8, "GATTACA" * 9]
+        Expert({"tuning_nucleotides": 1000}).fit(genes, genes).log_distributions(genes)
+
     def fit(self, train: base.Sequences, validation: base.Sequences | None = None) -> Self:
         """Remember ``train``; tune on ``validation``, or by cross-validation inside ``train``."""
         train, validation = encode(train), encode(validation if validation is not None else [])

@@ -1,0 +1,6 @@
+"""``python -m dnastudy``, which launchers of several processes need: ``torchrun -m dnastudy train ...``."""
+
+from dnastudy.cli import main
+
+if __name__ == "__main__":
+    main()

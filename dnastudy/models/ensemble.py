@@ -1,0 +1,227 @@
+"""Ensembles: several models read the same prefix, and their distributions are mixed.
+
+Linear mixing averages probabilities (opinion pool of Stone 1961), geometric mixing averages their logarithms and
+normalises (Genest and Zidek 1986), which lets a sure member overrule unsure ones. Weights are fitted on the validation
+genes: by expectation maximisation for the first, by Newton's method for the second; both problems are convex.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import numpy as np
+from pydantic import Field
+
+from dnastudy import models
+from dnastudy.models import base
+from dnastudy.sequences import EncodedSequences, encode, spread
+from dnastudy.settings import Settings
+
+TUNING_NUCLEOTIDES = 600_000
+LEAST = -40.0
+"""Log-probability, nats, that stands for none at all in a geometric mixture."""
+PRIOR = 20.0
+"""Events that equal weights are worth when a cell's own are fitted."""
+
+
+class Member(Settings):
+    """One member of an ensemble."""
+
+    model: str = Field(description="registered model")
+    settings: dict[str, Any] = Field(default_factory=dict, description="its settings")
+
+
+class Ensemble(base.LanguageModel):
+    """Linear or geometric mixture of other models, weights fitted on validation genes."""
+
+    name = "ensemble"
+    family = "ensemble"
+
+    class Settings(base.Settings):
+        """Settings of an ensemble."""
+
+        members: list[Member] = Field(
+            default=[Member(model="ngram", settings={"order": 4}), Member(model="ngram", settings={"order": 10})],
+            min_length=1,
+            description="models to mix: a list of {model: name, settings: {...}}",
+        )
+        mixing: Literal["linear", "geometric"] = Field(
+            default="geometric", description="average of probabilities, or of their logarithms (normalised)"
+        )
+        classes: int = Field(
+            default=1, ge=1, description="classes of each member's entropy that have weights of their own"
+        )
+
+    def __init__(self, settings: dict[str, Any] | base.Settings | None = None):
+        super().__init__(settings)
+        self.members = [models.create(member.model, member.settings) for member in self.settings.members]
+        self.edges, self.weights = np.zeros((len(self.members), 0)), self._equal()
+
+    def _equal(self) -> np.ndarray:
+        count = len(self.members)
+        return np.full((self.settings.classes**count, count), 1 / count)
+
+    @classmethod
+    def parts(cls, settings: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+        """See the base class."""
+        return [(member.model, member.settings) for member in cls.Settings.parse(settings, cls.name).members]
+
+    @property
+    def num_parameters(self) -> int:
+        """Those of the members, and the weights."""
+        return sum(member.num_parameters for member in self.members) + self.weights.size
+
+    @property
+    def tuned(self) -> dict[str, float]:
+        """Mean weight of each member."""
+        names = [f"{number}-{member.name}" for number, member in enumerate(self.members, 1)]
+        return dict(zip(names, self.weights.mean(axis=0).tolist(), strict=True))
+
+    # learning
+
+    def fit(self, train: base.Sequences, validation: base.Sequences | None = None) -> Self:
+        """Fit each member, then their weights on ``validation`` (without any: equal weights)."""
+        train = encode(train)
+        return self.combine([member.fit(train, validation) for member in self.members], validation)
+
+    def combine(self, parts: Sequence[base.LanguageModel], validation: base.Sequences | None = None) -> Self:
+        """See the base class."""
+        self.members = list(parts)
+        self.edges, self.weights = np.zeros((len(self.members), 0)), self._equal()
+        tuning = spread(encode(validation if validation is not None else []), TUNING_NUCLEOTIDES)
+        if not tuning.nucleotides:
+            return self
+        rows = self._rows(tuning)
+        entropies = _entropies(rows)
+        cuts = np.arange(1, self.settings.classes) / self.settings.classes
+        self.edges = np.quantile(entropies, cuts, axis=1).T  # (members, classes - 1)
+        cells, fitted = self._cells(entropies), _linear if self.settings.mixing == "linear" else _geometric
+        equal = np.full(len(self.members), 1 / len(self.members))
+        # all events together first: what a cell with few events of its own leans on
+        overall = fitted(rows, tuning.symbols, equal)
+        self.weights = np.stack(
+            [
+                fitted(rows[:, cells == cell], tuning.symbols[cells == cell], overall)
+                for cell in range(len(self.weights))
+            ]
+        )
+        return self
+
+    def join(self, sequences: base.Sequences) -> Self:
+        """Let each member join more genes; the weights are kept."""
+        for member in self.members:
+            member.join(sequences)
+        return self
+
+    # the protocol
+
+    def _rows(self, encoded: EncodedSequences) -> np.ndarray:
+        """Log-probabilities of all members, shape (members, symbols, 5)."""
+        return np.stack([np.concatenate(member.log_distributions(encoded)) for member in self.members])
+
+    def _cells(self, entropies: np.ndarray) -> np.ndarray:
+        """Which weights hold at each place: the classes of all members' entropies taken together."""
+        cells = np.zeros(entropies.shape[1], dtype=np.int64)
+        for values, edges in zip(entropies, self.edges, strict=True):
+            cells = cells * self.settings.classes + np.searchsorted(edges, values)
+        return cells
+
+    def _mixed(self, rows: np.ndarray) -> np.ndarray:
+        """Mixture of the members' rows, (members, places, 5): shape (places, 5)."""
+        weights = self.weights[self._cells(_entropies(rows))].T[:, :, None]  # (members, places, 1)
+        with np.errstate(divide="ignore"):
+            if self.settings.mixing == "linear":
+                return np.log((weights * np.exp(rows)).sum(axis=0))
+            mixed = (weights * np.maximum(rows, LEAST)).sum(axis=0)
+            mixed[np.isneginf(rows).all(axis=0)] = -np.inf
+            return mixed - np.log(np.exp(mixed).sum(axis=1, keepdims=True))
+
+    def log_distributions(self, sequences: base.Sequences) -> list[np.ndarray]:
+        """See the base class."""
+        encoded = encode(sequences)
+        return np.split(self._mixed(self._rows(encoded)), encoded.starts[1:-1]) if len(encoded) else []
+
+    # sampling
+
+    def _start(self, prefixes: list[np.ndarray]) -> list[Any]:
+        return [member._start(prefixes) for member in self.members]
+
+    def _next(self, state: list[Any]) -> np.ndarray:
+        return self._mixed(np.stack([member._next(s) for member, s in zip(self.members, state, strict=True)]))
+
+    def _advance(self, state: list[Any], symbols: np.ndarray, alive: np.ndarray) -> list[Any]:
+        return [member._advance(s, symbols, alive) for member, s in zip(self.members, state, strict=True)]
+
+    # saving: each member as the model it is
+
+    def _arrays(self) -> dict[str, np.ndarray]:
+        return {"edges": self.edges, "weights": self.weights}
+
+    def _restore(self, arrays: dict[str, np.ndarray]) -> None:
+        if arrays["weights"].shape != self.weights.shape:
+            raise ValueError("the weights do not fit the settings")
+        self.edges, self.weights = arrays["edges"], arrays["weights"]
+
+    def _write_arrays(self, folder: Path, arrays: dict[str, np.ndarray]) -> None:
+        super()._write_arrays(folder, arrays)
+        for number, member in enumerate(self.members, 1):
+            member.save(folder / f"member-{number}")
+
+    def _read_arrays(self, folder: Path) -> dict[str, np.ndarray]:
+        self.members = [models.load(folder / f"member-{number}") for number in range(1, len(self.members) + 1)]
+        return super()._read_arrays(folder)
+
+
+def _entropies(rows: np.ndarray) -> np.ndarray:
+    """Entropy of each distribution, nats, END included: from shape (members, places, 5) to (members, places)."""
+    p = np.exp(rows)
+    return -(p * np.where(p > 0, rows, 0.0)).sum(axis=2)
+
+
+def _linear(rows: np.ndarray, truth: np.ndarray, prior: np.ndarray) -> np.ndarray:
+    """Weights, summing to 1, that make the true symbols most probable in the average: by expectation maximisation."""
+    p = np.exp(rows[:, np.arange(len(truth)), truth])  # (members, places)
+    weights = prior
+    for _ in range(200):
+        shares = weights[:, None] * p
+        total = shares.sum(axis=0)
+        known = total > 0
+        new = PRIOR * prior + (shares[:, known] / total[known]).sum(axis=1)
+        new /= new.sum()
+        done = np.abs(new - weights).max() < 1e-7
+        weights = new
+        if done:
+            break
+    return weights
+
+
+def _geometric(rows: np.ndarray, truth: np.ndarray, prior: np.ndarray) -> np.ndarray:
+    """Weights that make the true symbols most probable in the normalised average of logarithms: by Newton's method."""
+    features = np.maximum(rows, LEAST).transpose(1, 2, 0)  # (places, 5, members)
+    right = features[np.arange(len(truth)), truth]  # (places, members)
+
+    def loss(weights: np.ndarray) -> float:
+        scores = features @ weights
+        top = scores.max(axis=1)
+        nats = top + np.log(np.exp(scores - top[:, None]).sum(axis=1)) - right @ weights
+        return nats.sum() + PRIOR / 2 * ((weights - prior) ** 2).sum()
+
+    weights, best = prior, loss(prior)
+    for _ in range(30):
+        scores = features @ weights
+        p = np.exp(scores - scores.max(axis=1, keepdims=True))
+        p /= p.sum(axis=1, keepdims=True)
+        mean = np.einsum("ns,nsm->nm", p, features)
+        slope = (mean - right).sum(axis=0) + PRIOR * (weights - prior)
+        second = np.einsum("ns,nsm,nsk->mk", p, features, features, optimize=True) - mean.T @ mean
+        step = np.linalg.solve(second + PRIOR * np.eye(len(weights)), slope)
+        size = 1.0
+        while size > 1e-4 and loss(weights - size * step) > best:
+            size /= 2
+        new = loss(weights - size * step)
+        if not new < best - 1e-9 * abs(best):
+            break
+        weights, best = weights - size * step, new
+    return weights

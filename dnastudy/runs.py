@@ -1,0 +1,194 @@
+"""What the study computes: profiles, and the runs that follow from one.
+
+A run is a model with its settings, fitted on some splits of a data set and scored on its test genes; `experiments`
+computes it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import Field
+
+from dnastudy import evaluation, models
+from dnastudy.datasets import Dataset, load_dataset
+from dnastudy.errors import ModelError
+from dnastudy.records import PACKAGE
+from dnastudy.settings import Settings
+
+PROFILES = PACKAGE / "profiles"
+
+
+class Profile(Settings):
+    """What the study computes, and on which genes."""
+
+    data: str = Field(description="'simulated', a folder or file of genes, or '' for the folder in DNASTUDY_DATA")
+    simulated_genes: int = Field(default=4000, ge=50, description="genes to simulate")
+    seed: int = Field(default=1, ge=0, description="seed of the simulation, of random splits and of sampling")
+    bootstrap_replicates: int = Field(default=1000, ge=100, description="resamples of the genes for each interval")
+    mle_orders: list[int] = Field(description="orders N of maximum-likelihood n-grams")
+    laplace_orders: list[int] = Field(description="orders N of Laplace n-grams")
+    train_orders: list[int] = Field(description="orders N of smoothed n-grams that learn from training genes alone")
+    seeds: list[int] = Field(default=[1, 2, 3], min_length=1, description="seeds of the neural models")
+    lstm: dict[str, Any] = Field(default={}, description="settings of the LSTM that differ from its own")
+    transformer: dict[str, Any] = Field(default={}, description="settings of the Transformer that differ from its own")
+    paper_lstm: str = Field(default="paper-256-512-4", description="the paper's trial trained beside the LSTM")
+    paper_transformer: str = Field(
+        default="paper-256-256-4-3", description="the paper's trial trained beside the Transformer"
+    )
+    paper_changes: dict[str, Any] = Field(default={}, description="settings that differ from the paper's in its trials")
+    lstm_trials: list[str] = Field(default=[], description="further trials of the paper's, one seed each")
+    transformer_trials: list[str] = Field(default=[], description="further trials of the paper's, one seed each")
+    sampled_genes: int = Field(default=500, ge=10, description="genes to sample from a model for comparison")
+
+    def dataset(self) -> Dataset:
+        """Genes of this profile."""
+        return load_dataset(self.data, genes=self.simulated_genes, seed=self.seed)
+
+
+def load_profile(name: str, **changes: Any) -> Profile:
+    """Settings of a profile: a name ("quick", "cpu", "gpu") or a YAML file; ``changes`` replace single values."""
+    path = PROFILES / f"{name}.yaml"
+    if not path.is_file():
+        path = Path(name)
+    if not path.is_file():
+        known = ", ".join(sorted(p.stem for p in PROFILES.glob("*.yaml")))
+        raise ModelError(f"unknown profile {name!r} (known: {known}, or a YAML file)")
+    try:
+        given = yaml.safe_load(path.read_text()) or {}
+    except yaml.YAMLError as error:
+        raise ModelError(f"{path}: not YAML ({error})") from error
+    if not isinstance(given, dict):
+        raise ModelError(f"{path}: a profile is a mapping of settings")
+    return Profile.parse({**given, **changes}, f"profile {path.name}")
+
+
+class Run(Settings):
+    """One model on one choice of genes."""
+
+    name: str = Field(description="label in tables; not part of the run's identity")
+    model: str = Field(description="registered model")
+    settings: dict[str, Any] = Field(default_factory=dict, description="the model's settings")
+    train: list[str] = Field(default=["train"], description="splits to learn from")
+    join: list[str] = Field(default=[], description="splits that join the counts once everything is tuned")
+    test: str = Field(default="test", description="split to score")
+    prequential: bool = Field(default=False, description="each test gene joins what was learned once it is scored")
+    replicates: int = Field(default=evaluation.REPLICATES, ge=100, description="bootstrap resamples")
+
+
+def ngram_runs(profile: Profile) -> list[Run]:
+    """The n-gram runs of a profile: the paper's rows on the paper's counts, then all smoothings on training genes."""
+    rows = [("mle", order) for order in profile.mle_orders] + [("laplace", order) for order in profile.laplace_orders]
+    paper = [
+        Run(name=f"{kind}-{order}", model="ngram", settings={"order": order, "smoothing": kind}, train=["counts"],
+            replicates=profile.bootstrap_replicates)
+        for kind, order in rows
+    ]  # fmt: skip
+    kinds = {
+        "laplace-train": {"smoothing": "laplace"},
+        "witten-bell": {"smoothing": "witten-bell", "novelty": 1.0},
+        "witten-bell-tuned": {"smoothing": "witten-bell", "novelty": None},
+    }
+    ours = [
+        Run(name=f"{kind}-{order}", model="ngram", settings={"order": order, **settings},
+            replicates=profile.bootstrap_replicates)
+        for kind, settings in kinds.items() for order in profile.train_orders
+    ]  # fmt: skip
+    return [Run(name="uniform", model="uniform", replicates=profile.bootstrap_replicates), *paper, *ours]
+
+
+EXPERT_TRIALS: dict[str, dict[str, Any]] = {
+    "contexts-only": {"experts": ["context"]},
+    "without-contexts": {"experts": ["copy", "reverse", "own"]},
+    "without-copies": {"experts": ["context", "reverse", "own"]},
+    "without-reverse": {"experts": ["context", "copy", "own"]},
+    "without-own": {"experts": ["context", "copy", "reverse"]},
+    "with-inverted": {"experts": ["context", "copy", "reverse", "own", "inverted"]},
+    "fixed-weights": {"hidden": 0},
+    "wide-gate": {"hidden": 96},
+    "without-shifts": {"shift": 0},
+    "without-substitutions": {"substitutions": False},
+}
+"""What the expert model gains from each of its parts: settings that differ from the default."""
+
+
+def expert_runs(profile: Profile) -> list[Run]:
+    """The expert model with both memories, each gene on its own and prequentially; gates without validation genes."""
+    joined = {"join": ["validation"]}
+    # all genes in the memory and in the gate: tuned by cross-validation inside them
+    inside = {"settings": {"gating": "cross-validation"}}
+    rows: dict[str, dict[str, Any]] = {
+        "expert": {},
+        "expert-joined": joined,
+        "expert-prequential": {"prequential": True},
+        "expert-joined-prequential": {**joined, "prequential": True},
+        "expert-cross-validated": inside,
+        "expert-cross-validated-all": {**inside, "train": ["train", "validation"]},
+    }
+    return [
+        Run(name=name, model="expert", replicates=profile.bootstrap_replicates, **row) for name, row in rows.items()
+    ]
+
+
+def expert_trials(profile: Profile) -> list[Run]:
+    """Expert models with parts left out, put in or changed."""
+    return [
+        Run(name=f"expert-{name}", model="expert", settings=settings, replicates=profile.bootstrap_replicates)
+        for name, settings in EXPERT_TRIALS.items()
+    ]
+
+
+NEURAL = ("lstm", "transformer")
+
+
+def neural_runs(profile: Profile) -> list[Run]:
+    """Both neural families by both recipes, today's and the paper's, for each seed."""
+    rows = []
+    for model in NEURAL:
+        preset = models.model_class(model).preset(getattr(profile, f"paper_{model}"))
+        kinds = {model: getattr(profile, model), f"{model}-paper": {**preset, **profile.paper_changes}}
+        rows += [
+            Run(name=f"{kind}-{seed}", model=model, settings={**settings, "seed": seed},
+                replicates=profile.bootstrap_replicates)
+            for kind, settings in kinds.items() for seed in profile.seeds
+        ]  # fmt: skip
+    return rows
+
+
+def neural_trials(profile: Profile) -> list[Run]:
+    """The paper's trial tables, as far as the profile goes."""
+    rows = []
+    for model in NEURAL:
+        for name in getattr(profile, f"{model}_trials"):
+            settings = {**models.model_class(model).preset(name), **profile.paper_changes, "seed": profile.seeds[0]}
+            rows.append(Run(name=f"{model}-{name}", model=model, settings=settings,
+                            replicates=profile.bootstrap_replicates))  # fmt: skip
+    return rows
+
+
+def ensemble_runs(profile: Profile) -> list[Run]:
+    """The expert model together with the first of each neural family, mixed in several ways."""
+    expert, *neural = (
+        {"model": model, "settings": settings}
+        for model, settings in [
+            ("expert", {}), *((name, {**getattr(profile, name), "seed": profile.seeds[0]}) for name in NEURAL)
+        ]
+    )  # fmt: skip
+    rows = {
+        "ensemble-linear": {"members": [expert, neural[0]], "mixing": "linear"},
+        "ensemble-geometric": {"members": [expert, neural[0]]},
+        "ensemble-by-entropy": {"members": [expert, neural[0]], "classes": 6},
+        "ensemble-of-three": {"members": [expert, *neural], "classes": 4},
+    }
+    return [
+        Run(name=name, model="ensemble", settings=settings, replicates=profile.bootstrap_replicates)
+        for name, settings in rows.items()
+    ]
+
+
+def all_runs(profile: Profile) -> list[Run]:
+    """Every run the chapters of the study ask for; the workflow computes them in parallel."""
+    groups = (ngram_runs, expert_runs, expert_trials, neural_runs, neural_trials, ensemble_runs)
+    return [run for group in groups for run in group(profile)]
