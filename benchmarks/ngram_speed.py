@@ -18,10 +18,10 @@ import time
 from pathlib import Path
 
 from dnastudy.datasets import load_dataset
-from dnastudy.runs import load_profile
 from dnastudy.files import write_whole
 from dnastudy.findings import write_readme_part
 from dnastudy.records import peak_memory_mb, surroundings
+from dnastudy.runs import load_profile
 
 ORDER = 8
 ROOT = Path(__file__).parents[1]

@@ -29,6 +29,7 @@ VARIANTS = {
     ],
     "transformer": [
         {**SMALL, "width": 16, "layers": 2, "heads": 2},
+        {**SMALL, "width": 16, "layers": 1, "heads": 4, "shared_heads": 2},
         {**SMALL, "width": 16, "layers": 2, "heads": 3, "block": "post-norm", "positions": 40, "end": False},
     ],
     "expert": [

@@ -17,7 +17,7 @@ import torch
 from helpers import ROOT, random_sequences
 
 from dnastudy import models
-from dnastudy.models.lstm import Recurrent
+from dnastudy.models.lstm import LSTM, Recurrent
 from dnastudy.sequences import encode
 from dnastudy.training import checkpoint
 from dnastudy.training.batches import IGNORED, START, Symbols, epoch_batches, parts
@@ -33,7 +33,7 @@ TINY = {"embedding": 8, "units": 16, "epochs": 2, "batch_nucleotides": 800, "dro
 
 def network(outputs=5, dropout=0.0, seed=0):
     torch.manual_seed(seed)
-    return Recurrent(8, 16, 2, 0, dropout, outputs)
+    return Recurrent(LSTM.Settings(embedding=8, units=16, dropout=dropout, end=outputs == 5))
 
 
 def fitted(settings, folder=None, model="lstm", **more):
@@ -177,7 +177,9 @@ def test_it_learns_the_entropy_of_a_source():
         ("lstm", {"embedding": 8, "units": 32}),
         ("transformer", {"width": 32, "layers": 2, "heads": 2}),
     ):
-        made = models.create(name, {**settings, "epochs": 15, "batch_nucleotides": 1000, "learning_rate": 0.01})
+        made = models.create(
+            name, {**settings, "epochs": 15, "batch_nucleotides": 1000, "learning_rate": 0.01, "context": 1}
+        )
         made.fit(genes[:300], genes[300:350])
         nats = -np.concatenate(made.nucleotide_log_probs(genes[350:])).mean()
         assert entropy < nats < entropy + 0.01, (name, nats, entropy)
@@ -290,7 +292,7 @@ def test_no_number_stops_with_the_batch_it_came_from(tmp_path):
             return found * float("nan") if self.training and inputs.shape[1] == longest else found
 
     torch.manual_seed(0)
-    sick = Sick(8, 16, 1, 0, 0.0, 5)
+    sick = Sick(LSTM.Settings(embedding=8, units=16))
     with pytest.raises(TrainingError, match="the loss is nan") as caught:
         train(sick, Recipe(epochs=1, batch_nucleotides=800), encode(GENES), encode([]), Workspace(tmp_path))
     assert max(len(GENES[gene]) for gene in caught.value.genes) == longest - 1
@@ -303,7 +305,7 @@ def test_out_of_memory_names_the_setting_to_lower():
 
     torch.manual_seed(0)
     with pytest.raises(TrainingError, match=r"lower micro_nucleotides, now 32,768"):
-        train(Greedy(8, 16, 1, 0, 0.0, 5), Recipe(epochs=1), encode(GENES), encode([]))
+        train(Greedy(LSTM.Settings(embedding=8, units=16)), Recipe(epochs=1), encode(GENES), encode([]))
 
 
 def test_nothing_to_learn_from_is_said():

@@ -20,7 +20,7 @@ from pydantic import BaseModel
 
 from dnastudy.errors import ModelError
 from dnastudy.files import whole_folder
-from dnastudy.sequences import END, NUM_SYMBOLS, EncodedSequences, decode, encode
+from dnastudy.sequences import END, EncodedSequences, decode, encode
 from dnastudy.settings import Settings
 
 if TYPE_CHECKING:
@@ -236,7 +236,9 @@ class LanguageModel(ABC):
             if not len(live):
                 break
             p = _sampling_probabilities(self._next(state), temperature, top_k, top_p)
-            drawn = (p.cumsum(axis=1) < random.random(len(live))[:, None]).sum(axis=1)
+            total = p.cumsum(axis=1)
+            # below the last sum, so that rounding can never draw what has no probability
+            drawn = (total <= random.random(len(live))[:, None] * total[:, -1:]).sum(axis=1)
             out[live, position] = drawn
             alive = np.flatnonzero(drawn != END)
             state = self._advance(state, drawn[alive], alive)
@@ -325,16 +327,16 @@ def _renormalised(log_p: np.ndarray) -> np.ndarray:
 
 def _sampling_probabilities(log_p: np.ndarray, temperature: float, top_k: int | None, top_p: float) -> np.ndarray:
     """Probabilities to draw from, shape (n, 5): tempered, filtered, renormalised over the five symbols."""
-    log_p = log_p / temperature
-    order = np.argsort(-log_p, axis=1, kind="stable")
-    p = np.exp(_renormalised(np.take_along_axis(log_p, order, axis=1)))
+    p = np.exp(_renormalised(log_p / temperature))
     if not np.isfinite(p).all() or (p.sum(axis=1) < 0.5).any():
         raise ModelError("sample: the model gives no symbol any probability after some prefix (unsmoothed counts?)")
+    if top_k is None and top_p == 1:
+        return p
+    order = np.argsort(-p, axis=1, kind="stable")
+    kept = np.take_along_axis(p, order, axis=1)
     if top_k is not None:
-        p[:, top_k:] = 0
+        kept[:, top_k:] = 0
     # a symbol stays while the more probable ones before it do not yet hold top_p
-    p[(p.cumsum(axis=1) - p) >= top_p] = 0
-    full = np.zeros((len(p), NUM_SYMBOLS))
-    np.put_along_axis(full, order, p, axis=1)
-    full /= full.sum(axis=1, keepdims=True)
-    return full
+    kept[(kept.cumsum(axis=1) - kept) >= top_p] = 0
+    np.put_along_axis(p, order, kept, axis=1)
+    return p / p.sum(axis=1, keepdims=True)

@@ -13,7 +13,7 @@ import torch
 from pydantic import Field
 from torch import nn
 
-from dnastudy.models.neural import Network, NeuralModel, table_rows
+from dnastudy.models.neural import Contexts, Network, NeuralModel, table_rows
 from dnastudy.training.recipe import PAPER
 
 PAPER_POSITIONS = 1000
@@ -23,21 +23,24 @@ TRIALS = [
 ]  # fmt: skip
 """Embedding, units and layers of the paper's trials, in its order."""
 
-State = tuple[torch.Tensor, torch.Tensor, int]
-"""Hidden and cell states, each (layers, n, units), and the position."""
+State = tuple[torch.Tensor, torch.Tensor, torch.Tensor, int]
+"""Hidden and cell states, each (layers, n, units), the code of the last nucleotides, (n,), and the position."""
 
 
 class Recurrent(Network):
     """Embedding (and learned position), LSTM layers, linear."""
 
-    def __init__(self, embedding: int, units: int, layers: int, positions: int, dropout: float, outputs: int):
+    def __init__(self, settings: LSTM.Settings):
         super().__init__()
-        self.outputs = outputs
-        self.embedding = nn.Embedding(5, embedding)  # A, C, G, T and the start
+        embedding, units, layers, positions = (
+            getattr(settings, name) for name in ("embedding", "units", "layers", "positions")
+        )
+        dropout, self.outputs = settings.dropout, 4 + settings.end
+        self.embedding = Contexts(settings.context, embedding)
         self.position = nn.Embedding(positions, embedding) if positions else None
         self.recurrent = nn.LSTM(embedding, units, layers, batch_first=True, dropout=dropout if layers > 1 else 0.0)
         self.dropout = nn.Dropout(dropout)
-        self.output = nn.Linear(units, outputs)
+        self.output = nn.Linear(units, self.outputs)
         self._first_weights(units)
 
     def _first_weights(self, units: int) -> None:
@@ -53,35 +56,35 @@ class Recurrent(Network):
             else:
                 nn.init.xavier_uniform_(weights)
 
-    def _embed(self, inputs: torch.Tensor, first: int) -> torch.Tensor:
-        """Embeddings of inputs, shape (n, length), the first of which stands at position ``first``."""
-        embedded = self.embedding(inputs)
-        if self.position is not None:
-            places = torch.arange(first, first + inputs.shape[1], device=inputs.device)
-            embedded = embedded + table_rows(places, self.position)
-        return embedded
+    def _place(self, embedded: torch.Tensor, first: int) -> torch.Tensor:
+        """Add what is learned of positions to embeddings, shape (n, length, width), the first at ``first``."""
+        if self.position is None:
+            return embedded
+        places = torch.arange(first, first + embedded.shape[1], device=embedded.device)
+        return embedded + table_rows(places, self.position)
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """See `Network`."""
-        hidden, _ = self.recurrent(self._embed(inputs, 0))
+        hidden, _ = self.recurrent(self._place(self.embedding(inputs), 0))
         return self.output(self.dropout(hidden))
 
     def begin(self, n: int) -> State:
         """See `Network`."""
-        lstm = self.recurrent
-        zeros = torch.zeros(lstm.num_layers, n, lstm.hidden_size, device=self.output.weight.device)
-        return zeros, zeros, 0
+        weight = self.output.weight
+        zeros = weight.new_zeros(self.recurrent.num_layers, n, self.recurrent.hidden_size)
+        return zeros, zeros, torch.zeros(n, dtype=torch.int64, device=weight.device), 0
 
     def step(self, inputs: torch.Tensor, state: State) -> tuple[torch.Tensor, State]:
         """See `Network`."""
-        hidden, cell, position = state
-        out, (hidden, cell) = self.recurrent(self._embed(inputs[:, None], position), (hidden, cell))
-        return self.output(out[:, 0]), (hidden, cell, position + 1)
+        hidden, cell, recent, position = state
+        embedded, recent = self.embedding.step(inputs, recent, position)
+        out, (hidden, cell) = self.recurrent(self._place(embedded[:, None], position), (hidden, cell))
+        return self.output(out[:, 0]), (hidden, cell, recent, position + 1)
 
     def keep(self, state: State, alive: torch.Tensor) -> State:
         """See `Network`."""
-        hidden, cell, position = state
-        return hidden[:, alive], cell[:, alive], position
+        hidden, cell, recent, position = state
+        return hidden[:, alive], cell[:, alive], recent[alive], position
 
 
 class LSTM(NeuralModel):
@@ -92,7 +95,7 @@ class LSTM(NeuralModel):
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         f"paper-{embedding}-{units}-{layers}": {
             **PAPER, "embedding": embedding, "units": units, "layers": layers, "positions": PAPER_POSITIONS,
-            "dropout": 0.0, "end": False,
+            "dropout": 0.0, "context": 1, "end": False,
         }
         for embedding, units, layers in TRIALS
     }  # fmt: skip
@@ -109,5 +112,4 @@ class LSTM(NeuralModel):
         dropout: float = Field(default=0.1, ge=0, lt=1, description="dropout between layers and before the output")
 
     def _build(self) -> Recurrent:
-        s = self.settings
-        return Recurrent(s.embedding, s.units, s.layers, s.positions, s.dropout, 4 + s.end)
+        return Recurrent(self.settings)

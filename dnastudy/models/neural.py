@@ -55,6 +55,32 @@ class Network(nn.Module):
         raise NotImplementedError
 
 
+class Contexts(nn.Module):
+    """One embedding for the last nucleotides together: with a context of 1, the plain embedding of nucleotides.
+
+    Contexts at the start of a gene are shorter and have embeddings of their own, so that the table has
+    1 + 4 + ... + 4 ** context rows, the first for the start itself.
+    """
+
+    def __init__(self, context: int, width: int):
+        super().__init__()
+        self.context = context
+        self.table = nn.Embedding((4 ** (context + 1) - 1) // 3, width)
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Embeddings, shape (n, length, width), of inputs that begin with the start, shape (n, length)."""
+        recent = new = torch.where(inputs < START, inputs, 0)
+        for back in range(1, self.context):
+            recent = recent + 4**back * nn.functional.pad(new, (back, 0))[:, : inputs.shape[1]]
+        seen = torch.arange(inputs.shape[1], device=inputs.device).clamp(max=self.context)
+        return self.table(recent + (4**seen - 1) // 3)
+
+    def step(self, inputs: torch.Tensor, recent: torch.Tensor, position: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Embedding of one more input each, (n, width), and its context's code; before the start that is 0."""
+        recent = (4 * recent + torch.where(inputs < START, inputs, 0)) % 4**self.context
+        return self.table(recent + (4 ** min(position, self.context) - 1) // 3), recent
+
+
 class NeuralModel(base.LanguageModel):
     """A network behind the protocol of all models; one that is derived from this has `Settings` and `_build`."""
 
@@ -65,6 +91,12 @@ class NeuralModel(base.LanguageModel):
     class Settings(Recipe):
         """Settings of a neural model."""
 
+        context: int = Field(
+            default=6,
+            ge=1,
+            le=10,
+            description="last nucleotides that are embedded together, as one word; 1: each alone",
+        )
         end: bool = Field(default=True, description="predict the end of the gene too (the paper's networks do not)")
 
     def __init__(self, settings: dict[str, Any] | base.Settings | None = None):
