@@ -273,10 +273,8 @@ def fit_model(
     start = time.perf_counter()
     if members:
         model.combine(members, validation)
-    elif workspace is not None:
-        model.fit_in(workspace, train, validation, report)
     else:
-        model.fit(train, validation)
+        model.fit_long(train, validation, workspace, report)
     if join:
         model.join(join)
     # a training that went on after a kill took longer than this call

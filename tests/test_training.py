@@ -40,7 +40,7 @@ def fitted(settings, folder=None, model="lstm", **more):
     made = models.create(model, {**TINY, **settings})
     if folder is None:
         return made.fit(GENES, HELD_OUT)
-    return made.fit_in(Workspace(folder, **more), GENES, HELD_OUT)
+    return made.fit_long(GENES, HELD_OUT, Workspace(folder, **more))
 
 
 def log_of(folder):
@@ -216,7 +216,7 @@ KILLED = {"embedding": 8, "units": 16, "epochs": 12, "batch_nucleotides": 150, "
 def _train_here(folder, out, every=0.0):
     torch.set_num_threads(1)
     workspace = Workspace(Path(folder), "the same", every_seconds=every)
-    models.create("lstm", KILLED).fit_in(workspace, GENES, HELD_OUT).save(out)
+    models.create("lstm", KILLED).fit_long(GENES, HELD_OUT, workspace).save(out)
 
 
 def _rows(folder):
@@ -315,7 +315,7 @@ def test_nothing_to_learn_from_is_said():
 
 def test_progress_and_tensorboard(tmp_path):
     seen = []
-    models.create("lstm", TINY).fit_in(Workspace(tmp_path, tensorboard=True), GENES, HELD_OUT, seen.append)
+    models.create("lstm", TINY).fit_long(GENES, HELD_OUT, Workspace(tmp_path, tensorboard=True), seen.append)
     assert seen[-1].share == 1 and seen[-1].seconds_left == 0
     assert all(0 < p.loss < 3 and p.nucleotides_per_second > 0 for p in seen)
     assert seen[0].validation is None and 1 < seen[-1].validation < 5
@@ -334,7 +334,7 @@ from dnastudy.training.hardware import is_main_process
 from dnastudy.training.log import Workspace
 torch.set_num_threads(1)
 model = models.create("lstm", {{**TINY, "dropout": 0.0, "batch_nucleotides": 400}})
-model.fit_in(Workspace(Path({folder!r}), every_seconds=0.0), GENES, HELD_OUT)
+model.fit_long(GENES, HELD_OUT, Workspace(Path({folder!r}), every_seconds=0.0))
 if is_main_process():
     model.save(Path({folder!r}) / "model")
 """

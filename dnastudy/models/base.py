@@ -123,10 +123,14 @@ class LanguageModel(ABC):
         """Values that were chosen on validation genes, by name."""
         return {}
 
-    def fit_in(
-        self, workspace: Workspace, train: Sequences, validation: Sequences | None = None, report: Report | None = None
+    def fit_long(
+        self,
+        train: Sequences,
+        validation: Sequences | None = None,
+        workspace: Workspace | None = None,
+        report: Report | None = None,
     ) -> Self:
-        """`fit`, for models that train long: with checkpoints in a folder, from which a killed training goes on."""
+        """`fit`, for models that train long: with progress, and checkpoints from which a killed training goes on."""
         return self.fit(train, validation)
 
     def prepare(self) -> None:  # noqa: B027

@@ -13,7 +13,8 @@ import torch
 from pydantic import Field
 from torch import nn
 
-from dnastudy.models.neural import Contexts, Network, NeuralModel, table_rows
+from dnastudy.models.networks import Contexts, Network, table_rows
+from dnastudy.models.neural import NeuralModel
 from dnastudy.training.recipe import PAPER
 
 PAPER_POSITIONS = 1000

@@ -15,6 +15,7 @@ from pydantic import Field
 from torch import nn
 
 from dnastudy.models import base
+from dnastudy.models.networks import Network
 from dnastudy.sequences import encode
 from dnastudy.training import hardware
 from dnastudy.training.batches import START, Symbols, sorted_runs
@@ -27,65 +28,15 @@ READ_AT_ONCE = 32_768
 """Positions read at once, padding included."""
 
 
-class Network(nn.Module):
-    """What a network must offer: the whole of many sequences at once, and one symbol after the other.
-
-    Attributes
-    ----------
-    outputs : int
-        5 with the end of the gene, 4 without.
-    """
-
-    outputs: int
-
-    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        """Logits, shape (genes, length, outputs), of what follows each input, int64, shape (genes, length)."""
-        raise NotImplementedError
-
-    def begin(self, n: int) -> Any:
-        """State of n sequences before any input."""
-        raise NotImplementedError
-
-    def step(self, inputs: torch.Tensor, state: Any) -> tuple[torch.Tensor, Any]:
-        """Logits, shape (n, outputs), after one more input each, shape (n,), and the state then."""
-        raise NotImplementedError
-
-    def keep(self, state: Any, alive: torch.Tensor) -> Any:
-        """State of the sequences ``alive`` (indices) alone."""
-        raise NotImplementedError
-
-
-class Contexts(nn.Module):
-    """One embedding for the last nucleotides together: with a context of 1, the plain embedding of nucleotides.
-
-    Contexts at the start of a gene are shorter and have embeddings of their own, so that the table has
-    1 + 4 + ... + 4 ** context rows, the first for the start itself.
-    """
-
-    def __init__(self, context: int, width: int):
-        super().__init__()
-        self.context = context
-        self.table = nn.Embedding((4 ** (context + 1) - 1) // 3, width)
-
-    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        """Embeddings, shape (n, length, width), of inputs that begin with the start, shape (n, length)."""
-        recent = new = torch.where(inputs < START, inputs, 0)
-        for back in range(1, self.context):
-            recent = recent + 4**back * nn.functional.pad(new, (back, 0))[:, : inputs.shape[1]]
-        seen = torch.arange(inputs.shape[1], device=inputs.device).clamp(max=self.context)
-        return self.table(recent + (4**seen - 1) // 3)
-
-    def step(self, inputs: torch.Tensor, recent: torch.Tensor, position: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Embedding of one more input each, (n, width), and its context's code; before the start that is 0."""
-        recent = (4 * recent + torch.where(inputs < START, inputs, 0)) % 4**self.context
-        return self.table(recent + (4 ** min(position, self.context) - 1) // 3), recent
-
-
 class NeuralModel(base.LanguageModel):
     """A network behind the protocol of all models; one that is derived from this has `Settings` and `_build`."""
 
     arrays_file = "weights.safetensors"
-    learning_code = ("sequences.py", *(f"training/{part}.py" for part in ("loop", "batches", "recipe")))
+    learning_code = (
+        "sequences.py",
+        "models/networks.py",
+        *(f"training/{part}.py" for part in ("loop", "batches", "recipe")),
+    )
     further_code = ("models/neural.py", *learning_code[1:])
 
     class Settings(Recipe):
@@ -130,19 +81,16 @@ class NeuralModel(base.LanguageModel):
 
     def fit(self, train: base.Sequences, validation: base.Sequences | None = None) -> Self:
         """Train from new random weights; keep those of the epoch that is best on ``validation``."""
-        return self._fit(train, validation)
+        return self.fit_long(train, validation)
 
-    def fit_in(
+    def fit_long(
         self,
-        workspace: Workspace,
         train: base.Sequences,
         validation: base.Sequences | None = None,
+        workspace: Workspace | None = None,
         report: Report | None = None,
     ) -> Self:
         """See the base class."""
-        return self._fit(train, validation, workspace, report)
-
-    def _fit(self, train, validation, workspace: Workspace | None = None, report: Report | None = None) -> Self:
         self.__init__(self.settings)
         train, validation = encode(train), encode(validation if validation is not None else [])
         course = train_network(self.network, self.settings, train, validation, workspace, report)
@@ -219,8 +167,3 @@ def _log_probabilities(logits: torch.Tensor) -> np.ndarray:
     if rows.shape[-1] == 4:
         rows = nn.functional.pad(rows, (0, 1), value=-torch.inf)
     return rows.cpu().numpy()
-
-
-def table_rows(places: torch.Tensor, table: nn.Embedding) -> torch.Tensor:
-    """Learned embeddings of positions; all behind the table's end share its last row."""
-    return table(places.clamp(max=table.num_embeddings - 1))

@@ -17,7 +17,8 @@ from pydantic import Field, model_validator
 from torch import nn
 from torch.nn import functional
 
-from dnastudy.models.neural import Contexts, Network, NeuralModel, table_rows
+from dnastudy.models.networks import Contexts, Network, table_rows
+from dnastudy.models.neural import NeuralModel
 from dnastudy.training.recipe import PAPER
 
 PAPER_POSITIONS = 1000

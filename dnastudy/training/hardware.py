@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from typing import Any
 
@@ -50,6 +51,7 @@ def start_fabric(precision: str) -> Fabric:
         local = int(os.environ["LOCAL_WORLD_SIZE"])
         strategy = DDPStrategy(broadcast_buffers=False)
         layout |= {"devices": local, "num_nodes": int(os.environ["WORLD_SIZE"]) // local, "strategy": strategy}
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # its news of precision
     fabric = Fabric(precision=precision, **layout)
     if not by_fabric:
         fabric.launch()

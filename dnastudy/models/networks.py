@@ -1,0 +1,69 @@
+"""What the networks of the neural models share: what each must offer, and how symbols and positions are embedded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from dnastudy.training.batches import START
+
+
+class Network(nn.Module):
+    """What a network must offer: the whole of many sequences at once, and one symbol after the other.
+
+    Attributes
+    ----------
+    outputs : int
+        5 with the end of the gene, 4 without.
+    """
+
+    outputs: int
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Logits, shape (genes, length, outputs), of what follows each input, int64, shape (genes, length)."""
+        raise NotImplementedError
+
+    def begin(self, n: int) -> Any:
+        """State of n sequences before any input."""
+        raise NotImplementedError
+
+    def step(self, inputs: torch.Tensor, state: Any) -> tuple[torch.Tensor, Any]:
+        """Logits, shape (n, outputs), after one more input each, shape (n,), and the state then."""
+        raise NotImplementedError
+
+    def keep(self, state: Any, alive: torch.Tensor) -> Any:
+        """State of the sequences ``alive`` (indices) alone."""
+        raise NotImplementedError
+
+
+class Contexts(nn.Module):
+    """One embedding for the last nucleotides together: with a context of 1, the plain embedding of nucleotides.
+
+    Contexts at the start of a gene are shorter and have embeddings of their own, so that the table has
+    1 + 4 + ... + 4 ** context rows, the first for the start itself.
+    """
+
+    def __init__(self, context: int, width: int):
+        super().__init__()
+        self.context = context
+        self.table = nn.Embedding((4 ** (context + 1) - 1) // 3, width)
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Embeddings, shape (n, length, width), of inputs that begin with the start, shape (n, length)."""
+        recent = new = torch.where(inputs < START, inputs, 0)
+        for back in range(1, self.context):
+            recent = recent + 4**back * nn.functional.pad(new, (back, 0))[:, : inputs.shape[1]]
+        seen = torch.arange(inputs.shape[1], device=inputs.device).clamp(max=self.context)
+        return self.table(recent + (4**seen - 1) // 3)
+
+    def step(self, inputs: torch.Tensor, recent: torch.Tensor, position: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Embedding of one more input each, (n, width), and its context's code; before the start that is 0."""
+        recent = (4 * recent + torch.where(inputs < START, inputs, 0)) % 4**self.context
+        return self.table(recent + (4 ** min(position, self.context) - 1) // 3), recent
+
+
+def table_rows(places: torch.Tensor, table: nn.Embedding) -> torch.Tensor:
+    """Learned embeddings of positions; all behind the table's end share its last row."""
+    return table(places.clamp(max=table.num_embeddings - 1))

@@ -1,0 +1,62 @@
+"""Runs that differ by their seed alone, taken together: the mean over seeds, with an interval over genes.
+
+Bits per base are linear in log-probabilities, so the mean over seeds is that of a score table whose log-probabilities
+are means; every function of `evaluation` takes such a table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from dnastudy import evaluation
+from dnastudy.experiments import Result
+
+
+def kind_of(name: str, record: Mapping[str, Any]) -> str:
+    """Name of a run without its seed, if it ends in one: "lstm-2" is of the kind "lstm"."""
+    return name.removesuffix(f"-{record['settings'].get('seed')}") if record["training"] else name
+
+
+def kinds(results: Mapping[str, Result]) -> dict[str, list[str]]:
+    """Names of the runs of each kind, in the order they are given."""
+    found: dict[str, list[str]] = {}
+    for name, result in results.items():
+        found.setdefault(kind_of(name, result.record), []).append(name)
+    return found
+
+
+def mean_scores(results: list[Result]) -> pd.DataFrame:
+    """Score table with the mean log-probabilities of several runs on the same genes (see `evaluation.score`)."""
+    first, *others = (result.scores() for result in results)
+    if any(list(other["id"]) != list(first["id"]) for other in others):
+        raise ValueError("mean_scores: the score tables are of different genes")
+    columns = [name for name in first if "log_prob" in name]
+    return first.assign(**{name: sum((o[name] for o in others), first[name]) / len(results) for name in columns})
+
+
+def over_seeds(results: Mapping[str, Result], replicates: int) -> dict[str, dict[str, Any]]:
+    """Metrics of each kind of runs with several seeds: those of `evaluation.metrics` on the mean over the seeds.
+
+    Beside them ``seeds``, how many; ``range``, nucleotide perplexity of the best and of the worst seed; and the mean of
+    ``validation_perplexity``, ``fit_seconds``, ``score_seconds`` and ``epochs``.
+    """
+    found = {}
+    for kind, names in kinds(results).items():
+        if len(names) < 2:
+            continue
+        runs = [results[name] for name in names]
+        each = [run.metrics["nucleotide_perplexity"] for run in runs]
+        records = pd.DataFrame(
+            {
+                "validation_perplexity": [run.record["validation_perplexity"] for run in runs],
+                "fit_seconds": [run.record["seconds"]["fit"] for run in runs],
+                "score_seconds": [run.record["seconds"]["score"] for run in runs],
+                "epochs": [len(run.record["training"]["epochs"]) for run in runs],
+            }
+        )
+        metrics = evaluation.metrics(mean_scores(runs), replicates)
+        found[kind] = {**metrics, "seeds": len(runs), "range": [min(each), max(each)], **records.mean().to_dict()}
+    return found
