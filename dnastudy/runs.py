@@ -34,11 +34,15 @@ class Profile(Settings):
     seeds: list[int] = Field(default=[1, 2, 3], min_length=1, description="seeds of the neural models")
     lstm: dict[str, Any] = Field(default={}, description="settings of the LSTM that differ from its own")
     transformer: dict[str, Any] = Field(default={}, description="settings of the Transformer that differ from its own")
-    paper_lstm: str = Field(default="paper-256-512-4", description="the paper's trial trained beside the LSTM")
-    paper_transformer: str = Field(
-        default="paper-256-256-4-3", description="the paper's trial trained beside the Transformer"
+    lstm_paper: dict[str, Any] = Field(
+        default={"preset": "paper-256-512-4"},
+        description="the paper's trial trained beside the LSTM (preset), and settings that differ from it",
     )
-    paper_changes: dict[str, Any] = Field(default={}, description="settings that differ from the paper's in its trials")
+    transformer_paper: dict[str, Any] = Field(
+        default={"preset": "paper-256-256-4-3"},
+        description="the paper's trial trained beside the Transformer (preset), and settings that differ from it",
+    )
+    trial_changes: dict[str, Any] = Field(default={}, description="settings that differ from the paper's in its trials")
     lstm_trials: list[str] = Field(default=[], description="further trials of the paper's, one seed each")
     transformer_trials: list[str] = Field(default=[], description="further trials of the paper's, one seed each")
     sampled_genes: int = Field(default=500, ge=10, description="genes to sample from a model for comparison")
@@ -147,8 +151,9 @@ def neural_runs(profile: Profile) -> list[Run]:
     """Both neural families by both recipes, today's and the paper's, for each seed."""
     rows = []
     for model in NEURAL:
-        preset = models.model_class(model).preset(getattr(profile, f"paper_{model}"))
-        kinds = {model: getattr(profile, model), f"{model}-paper": {**preset, **profile.paper_changes}}
+        changes = dict(getattr(profile, f"{model}_paper"))
+        preset = models.model_class(model).preset(changes.pop("preset", ""))
+        kinds = {model: getattr(profile, model), f"{model}-paper": {**preset, **changes}}
         rows += [
             Run(name=f"{kind}-{seed}", model=model, settings={**settings, "seed": seed},
                 replicates=profile.bootstrap_replicates)
@@ -161,10 +166,12 @@ def neural_trials(profile: Profile) -> list[Run]:
     """The paper's trial tables, as far as the profile goes."""
     rows = []
     for model in NEURAL:
-        for name in getattr(profile, f"{model}_trials"):
-            settings = {**models.model_class(model).preset(name), **profile.paper_changes, "seed": profile.seeds[0]}
-            rows.append(Run(name=f"{model}-{name}", model=model, settings=settings,
-                            replicates=profile.bootstrap_replicates))  # fmt: skip
+        for preset in getattr(profile, f"{model}_trials"):
+            settings = {**models.model_class(model).preset(preset), **profile.trial_changes, "seed": profile.seeds[0]}
+            if any(run.model == model and run.settings == settings for run in neural_runs(profile)):
+                continue
+            name = f"{model}-trial-{preset.removeprefix('paper-').replace('-', 'x')}"
+            rows.append(Run(name=name, model=model, settings=settings, replicates=profile.bootstrap_replicates))
     return rows
 
 

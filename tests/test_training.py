@@ -17,6 +17,7 @@ import torch
 from helpers import ROOT, random_sequences
 
 from dnastudy import models
+from dnastudy.datasets import paper
 from dnastudy.models.lstm import LSTM, Recurrent
 from dnastudy.sequences import encode
 from dnastudy.training import checkpoint
@@ -366,6 +367,8 @@ def test_two_processes_learn_what_one_does(tmp_path):
 def test_presets_are_the_papers_trials():
     trials = models.model_class("lstm").presets, models.model_class("transformer").presets
     assert [len(t) for t in trials] == [12, 10]
+    assert list(trials[0]) == list(paper()["lstm_trials"])
+    assert list(trials[1]) == list(paper()["transformer_trials"])
     for name, presets in zip(("lstm", "transformer"), trials, strict=True):
         for settings in presets.values():
             made = models.model_class(name).Settings.parse(settings, name)

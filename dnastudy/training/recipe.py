@@ -12,15 +12,15 @@ from dnastudy.settings import Settings
 class Recipe(Settings):
     """Settings of a training; all but ``micro_nucleotides`` and ``precision`` change what is learned on paper."""
 
-    epochs: int = Field(default=30, ge=1, description="times through the training genes, at most")
+    epochs: int = Field(default=15, ge=1, description="times through the training genes, at most")
     batch_nucleotides: int = Field(
-        default=12_000, ge=2, description="nucleotides a step learns from, padding included, at most"
+        default=2_500, ge=2, description="nucleotides a step learns from, padding included, at most"
     )
     batch_genes: int | None = Field(
         default=None, ge=1, description="genes a step learns from, instead of batch_nucleotides (the paper: 64)"
     )
     pool: int = Field(
-        default=20, ge=1, description="batches whose genes are sorted by length together, against padding; 1: none"
+        default=80, ge=1, description="batches whose genes are sorted by length together, against padding; 1: none"
     )
     micro_nucleotides: int = Field(
         default=32_768,
@@ -28,7 +28,7 @@ class Recipe(Settings):
         description="positions computed at once, padding included; a batch is computed in as many parts as that takes: "
         "less memory, the same gradient",
     )
-    learning_rate: float = Field(default=2e-3, gt=0, description="largest learning rate of AdamW")
+    learning_rate: float = Field(default=3e-3, gt=0, description="largest learning rate of AdamW")
     warmup: float = Field(default=0.05, ge=0, lt=1, description="share of the training in which the rate rises from 0")
     schedule: Literal["cosine", "constant"] = Field(
         default="cosine", description="rate after the warm-up: falling to a fiftieth along a cosine, or constant"
@@ -51,5 +51,6 @@ class Recipe(Settings):
 PAPER = {
     "epochs": 40, "batch_genes": 64, "pool": 1, "learning_rate": 1e-3, "warmup": 0.0, "schedule": "constant",
     "weight_decay": 0.0, "beta2": 0.999, "clip": 0.0, "patience": 5, "validation_nucleotides": None,
+    "micro_nucleotides": 8192,
 }  # fmt: skip
 """The recipe of Ihtiyar and Ozgur (2024): plain Adam at one rate until validation has not got better for 5 epochs."""

@@ -1,0 +1,199 @@
+"""What the chapters on neural models show alike: recipes, courses of training, trials, and how well they predict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import altair as alt
+import numpy as np
+import pandas as pd
+
+from dnastudy import evaluation, models
+from dnastudy.datasets import paper
+from dnastudy.experiments import Result
+from dnastudy.figures import loose, series_scale
+from dnastudy.pages import Page
+from dnastudy.runs import Run, expert_runs, neural_runs, neural_trials, ngram_runs
+from dnastudy.seeds import kind_of, mean_scores
+from dnastudy.tables import Table, table
+
+RECIPE = {
+    "learning_rate": "learning rate of Adam", "schedule": "rate after the warm-up", "warmup": "warm-up, share",
+    "batch_genes": "genes a step", "batch_nucleotides": "or nucleotides a step", "pool": "batches sorted by length",
+    "epochs": "epochs at most", "patience": "epochs of patience", "dropout": "dropout", "weight_decay": "weight decay",
+    "clip": "largest gradient norm", "context": "nucleotides embedded together", "positions": "learned positions",
+    "end": "predicts the end", "precision": "precision of the training",
+}  # fmt: skip
+TODAY, PAPERS = "today's recipe", "the paper's recipe"
+
+
+def kinds_of(profile: Any, model: str) -> dict[str, list[Run]]:
+    """Runs of a neural model by recipe, one a seed."""
+    runs = [run for run in neural_runs(profile) if run.model == model]
+    papers = [run for run in runs if run.name.startswith(f"{model}-paper-")]
+    return {TODAY: [run for run in runs if run not in papers], PAPERS: papers}
+
+
+def run_all(page: Page, model: str) -> dict[str, Result]:
+    """Results of all runs a chapter on one neural model shows, peers of other families included."""
+    neural = [run for run in [*neural_runs(page.profile), *neural_trials(page.profile)] if run.model == model]
+    return page.run([*ngram_runs(page.profile), expert_runs(page.profile)[0], *neural])
+
+
+def recipe_table(profile: Any, model: str) -> Table:
+    """Settings in which the two recipes of a model differ, and how each is spelt in the code."""
+    parse = models.model_class(model).Settings.parse
+    ours, papers = (parse(runs[0].settings, model).model_dump() for runs in kinds_of(profile, model).values())
+    # what describes the network itself comes first
+    own = [name for name in ours if name not in RECIPE and name not in ("seed", "micro_nucleotides", "beta2")]
+    rows = [
+        {"": RECIPE.get(name, name.replace("_", " ")), "setting": name, TODAY: _shown(ours[name]),
+         PAPERS: _shown(papers[name])}
+        for name in [*own, *RECIPE]
+        if name in ours and ours[name] != papers[name]
+    ]  # fmt: skip
+    return table(pd.DataFrame(rows), "The two recipes where they differ (as trained on this page)")
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def best_ngram(results: Mapping[str, Result]) -> str:
+    """Name of the n-gram run that predicts the validation genes best."""
+    named = {n: r.record["validation_perplexity"] for n, r in results.items() if r.record["family"] == "n-gram"}
+    return min((n for n in named if named[n] is not None), key=lambda n: named[n])
+
+
+def rows_of(results: Mapping[str, Result], names: Mapping[str, Sequence[str]], replicates: int) -> pd.DataFrame:
+    """One row for each label: the mean over its runs.
+
+    Returns
+    -------
+    DataFrame: ``label``, ``family``, ``seeds``, ``nucleotide_perplexity`` with ``low`` and ``high`` (95 % over genes),
+    ``bits_per_base``, ``worst`` and ``best`` seed, ``validation`` perplexity, ``parameters``, ``epochs`` (the best) and
+    ``minutes`` of fitting, both means.
+    """
+    rows = []
+    for label, runs in names.items():
+        records = [results[name].record for name in runs]
+        found = evaluation.metrics(mean_scores([results[name] for name in runs]), replicates)
+        each = [record["metrics"]["nucleotide_perplexity"] for record in records]
+        validated = [record["validation_perplexity"] for record in records]
+        rows.append(
+            {
+                "label": label,
+                "family": records[0]["family"],
+                "seeds": len(runs),
+                "nucleotide_perplexity": found["nucleotide_perplexity"],
+                "low": found["interval"][0],
+                "high": found["interval"][1],
+                "bits_per_base": found["bits_per_base"],
+                "best": min(each),
+                "worst": max(each),
+                "validation": np.mean(validated) if None not in validated else np.nan,
+                "parameters": records[0]["parameters"],
+                "epochs": np.mean([(record["training"] or {}).get("best_epoch", np.nan) for record in records]),
+                "minutes": np.mean([record["seconds"]["fit"] for record in records]) / 60,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def result_table(rows: pd.DataFrame, caption: str) -> Table:
+    """`rows_of` as a table for people."""
+    shown = pd.DataFrame(
+        {
+            "model": rows["label"],
+            "seeds": rows["seeds"],
+            "weights": rows["parameters"],
+            "nucleotide perplexity (95 %)": [
+                f"{r.nucleotide_perplexity:.3f} ({r.low:.3f} to {r.high:.3f})" for r in rows.itertuples()
+            ],
+            "seeds, from – to": [f"{r.best:.3f} – {r.worst:.3f}" if r.seeds > 1 else "" for r in rows.itertuples()],
+            "bits per base": rows["bits_per_base"],
+        }
+    )
+    return table(shown, caption, {"weights": ",d", "bits per base": ".3f"})
+
+
+def course_chart(results: Mapping[str, Result], names: Mapping[str, Sequence[str]]) -> alt.TopLevelMixin:
+    """Validation perplexity after each epoch, a line a seed, a look a recipe."""
+    rows = [
+        {"recipe": label, "seed": str(results[name].record["settings"]["seed"]), "epoch": int(e["epoch"]),
+         "perplexity": e["validation"]}
+        for label, runs in names.items() for name in runs for e in results[name].record["training"]["epochs"]
+    ]  # fmt: skip
+    frame = pd.DataFrame(rows).dropna()
+    base = alt.Chart(frame).encode(
+        x=alt.X("epoch:Q", title="epoch", axis=alt.Axis(tickMinStep=1)),
+        y=alt.Y("perplexity:Q", title="perplexity of validation genes", scale=alt.Scale(zero=False)),
+        detail="seed:N",
+    )
+    tips = ["recipe", "seed", "epoch", alt.Tooltip("perplexity", format=".3f")]
+    lines = base.mark_line().encode(**series_scale("recipe", list(names), "line"))
+    points = base.mark_point(size=40).encode(tooltip=tips, **series_scale("recipe", list(names), "point"))
+    chart = alt.layer(lines, points).properties(
+        height=300,
+        description="Nucleotide perplexity of validation genes after each epoch of training, a line for each seed, for "
+        + " and ".join(names) + ".",
+    )  # fmt: skip
+    return loose(chart)
+
+
+def trial_table(results: Mapping[str, Result], profile: Any, model: str) -> Table:
+    """The paper's trials with its validation perplexities, and ours beside those that this profile has trained."""
+    ours = {}
+    for name, result in results.items():
+        settings = result.record["settings"]
+        tuned = kind_of(name, result.record) == model
+        if result.record["model"] != model or tuned or settings["seed"] != profile.seeds[0]:
+            continue
+        allowed = {*profile.trial_changes, *getattr(profile, f"{model}_paper")}
+        for preset, given in models.model_class(model).presets.items():
+            if all(settings[key] == value for key, value in given.items() if key not in allowed):
+                ours[preset] = result.record
+    rows = [
+        {
+            "trial": preset.removeprefix("paper-").replace("-", ", "),
+            "the paper's, validation": figure,
+            "ours, validation": ours[preset]["validation_perplexity"] if preset in ours else np.nan,
+            "ours, test": ours[preset]["metrics"]["nucleotide_perplexity"] if preset in ours else np.nan,
+            "epochs": ours[preset]["training"]["best_epoch"] if preset in ours else np.nan,
+        }
+        for preset, figure in paper()[f"{model}_trials"].items()
+    ]
+    order = {"lstm": "embedding, units, layers", "transformer": "width, feed-forward width, layers, heads"}[model]
+    caption = f"Perplexity in the paper's trials ({order}), and of ours by its recipe on the genes of this page"
+    return table(pd.DataFrame(rows), caption, {"epochs": ".0f"})
+
+
+def by_relative(
+    page: Page, results: Mapping[str, Result], names: Mapping[str, Sequence[str]], replicates: int
+) -> pd.DataFrame:
+    """Metrics of each label's mean on test genes with and without a relative in the training genes.
+
+    Returns
+    -------
+    DataFrame as of `evaluation.by_group`, ``group`` being "with a relative" or "without", and the ``label``.
+    """
+    has = np.where(page.store.relatives(page.dataset)["identity"] > 0, "with a relative", "without")
+    parts = [
+        evaluation.by_group(mean_scores([results[name] for name in runs]), has, replicates).assign(label=label)
+        for label, runs in names.items()
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def difference(
+    results: Mapping[str, Result], first: Sequence[str], second: Sequence[str], replicates: int
+) -> dict[str, Any]:
+    """Bits per base of the mean of the first runs minus that of the second, with a paired interval over genes."""
+    return evaluation.paired_difference(
+        *(mean_scores([results[name] for name in runs]) for runs in (first, second)), replicates
+    )
