@@ -19,6 +19,7 @@ from dnastudy.seeds import kind_of, mean_scores
 from dnastudy.tables import Table, table
 
 RECIPE = {
+    "noise": "random nucleotides read, share",
     "learning_rate": "learning rate of Adam", "schedule": "rate after the warm-up", "warmup": "warm-up, share",
     "batch_genes": "genes a step", "batch_nucleotides": "or nucleotides a step", "pool": "batches sorted by length",
     "epochs": "epochs at most", "patience": "epochs of patience", "dropout": "dropout", "weight_decay": "weight decay",

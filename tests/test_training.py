@@ -29,7 +29,7 @@ from dnastudy.training.report import TrainingError
 
 GENES = random_sequences(120, seed=3, low=20, high=140)
 HELD_OUT = random_sequences(30, seed=4, low=20, high=140)
-TINY = {"embedding": 8, "units": 16, "epochs": 2, "batch_nucleotides": 800, "dropout": 0.2}
+TINY = {"embedding": 8, "units": 16, "epochs": 2, "batch_nucleotides": 800, "dropout": 0.2, "learning_rate": 2e-3}
 
 
 def network(outputs=5, dropout=0.0, seed=0):
@@ -110,7 +110,7 @@ def test_inputs_and_targets(end):
 def test_a_step_is_one_step_of_adam_on_the_mean_over_all_symbols():
     """The first step written out by hand, gene by gene, without batches, padding or parts."""
     recipe = Recipe(epochs=1, batch_genes=len(GENES), micro_nucleotides=500, warmup=0.0, schedule="constant",
-                    learning_rate=0.01, weight_decay=0.1, clip=0.5, patience=None)  # fmt: skip
+                    learning_rate=0.01, weight_decay=0.1, clip=0.5, patience=None, noise=0.0)  # fmt: skip
     ours, plain = network(), network()
     train(ours, recipe, encode(GENES), encode([]))
     total, count = 0.0, 0
@@ -130,7 +130,7 @@ def test_a_step_is_one_step_of_adam_on_the_mean_over_all_symbols():
 
 def test_computing_a_batch_in_parts_changes_nothing(tmp_path):
     for name, micro in (("whole", 100_000), ("parts", 200)):
-        fitted({"dropout": 0.0, "micro_nucleotides": micro}, tmp_path / name)
+        fitted({"dropout": 0.0, "noise": 0.0, "micro_nucleotides": micro}, tmp_path / name)
     np.testing.assert_allclose(losses(tmp_path / "whole"), losses(tmp_path / "parts"), rtol=2e-5)
 
 
@@ -203,7 +203,7 @@ def test_seeds_differ_and_repeat():
 
 def test_bfloat16_learns_about_the_same(tmp_path):
     for precision in ("32-true", "bf16-mixed"):
-        fitted({"precision": precision, "dropout": 0.0, "epochs": 3}, tmp_path / precision)
+        fitted({"precision": precision, "dropout": 0.0, "noise": 0.0, "epochs": 3}, tmp_path / precision)
     full, half = losses(tmp_path / "32-true"), losses(tmp_path / "bf16-mixed")
     assert full != half
     np.testing.assert_allclose(half, full, rtol=0.02)
@@ -334,7 +334,7 @@ from dnastudy import models
 from dnastudy.training.hardware import is_main_process
 from dnastudy.training.log import Workspace
 torch.set_num_threads(1)
-model = models.create("lstm", {{**TINY, "dropout": 0.0, "batch_nucleotides": 400}})
+model = models.create("lstm", {{**TINY, "dropout": 0.0, "noise": 0.0, "batch_nucleotides": 400}})
 model.fit_long(GENES, HELD_OUT, Workspace(Path({folder!r}), every_seconds=0.0))
 if is_main_process():
     model.save(Path({folder!r}) / "model")

@@ -135,6 +135,7 @@ class Decoder(Network):
             block(s.width, s.heads, s.shared, s.inner_width, s.dropout) for _ in range(s.layers)
         )
         self.norm = nn.RMSNorm(s.width) if modern else nn.Identity()
+        self.dropout = nn.Dropout(s.dropout)
         self.output = nn.Linear(s.width, self.outputs)
         self._first_weights(modern)
 
@@ -164,7 +165,7 @@ class Decoder(Network):
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """See `Network`."""
-        x, turn = self._place(self.embedding(inputs), 0)
+        x, turn = self._place(self.dropout(self.embedding(inputs)), 0)
         for block in self.blocks:
             x = block(x, lambda attention, x: attention(x, turn))
         return self.output(self.norm(x))
@@ -257,7 +258,9 @@ class Transformer(NeuralModel):
             ge=1,
             description="positions with a learned embedding (post-norm only; later ones share the last)",
         )
-        dropout: float = Field(default=0.1, ge=0, lt=1, description="dropout of what each block adds")
+        dropout: float = Field(
+            default=0.1, ge=0, lt=1, description="dropout of the embeddings and of what each block adds"
+        )
 
         @model_validator(mode="after")
         def _fits(self) -> Self:

@@ -20,7 +20,7 @@ from torch.nn import functional
 
 from dnastudy.sequences import EncodedSequences, spread
 from dnastudy.training import checkpoint
-from dnastudy.training.batches import IGNORED, Symbols, epoch_batches, parts, sorted_runs
+from dnastudy.training.batches import IGNORED, START, Symbols, epoch_batches, parts, sorted_runs
 from dnastudy.training.hardware import compiling, device_name, start_fabric
 from dnastudy.training.log import Log, Workspace
 from dnastudy.training.recipe import Recipe
@@ -147,6 +147,7 @@ class _Training:
             # a process without a gene of its own takes part with weight 0: all must be heard at the last part
             for number, part in enumerate(mine or [batch[:1]], 1):
                 inputs, targets = genes.batch(part)
+                inputs = _with_noise(inputs, recipe.noise)
                 with fabric.no_backward_sync(self.model, enabled=number < len(mine)):
                     loss = _nats(self.model(inputs), targets) * bool(mine)
                     # gradients are averaged over processes, and this is the share of one in the mean over the batch
@@ -300,6 +301,14 @@ class _Training:
 
 
 _NUMBERS = ("epoch", "place", "step", "symbols", "loss_sum", "loss_count", "best", "since_best")
+
+
+def _with_noise(inputs: torch.Tensor, share: float) -> torch.Tensor:
+    """Inputs with this share of their nucleotides drawn anew, all four alike."""
+    if not share:
+        return inputs
+    drawn = (torch.rand(inputs.shape, device=inputs.device) < share) & (inputs != START)
+    return torch.where(drawn, torch.randint_like(inputs, 4), inputs)
 
 
 def _nats(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:

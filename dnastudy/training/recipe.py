@@ -35,6 +35,13 @@ class Recipe(Settings):
     )
     weight_decay: float = Field(default=0.01, ge=0, description="weight decay of matrices (AdamW)")
     beta2: float = Field(default=0.95, gt=0, lt=1, description="memory of squared gradients (AdamW)")
+    noise: float = Field(
+        default=0.05,
+        ge=0,
+        lt=1,
+        description="share of the nucleotides read in training that are replaced by random ones, as substitutions "
+        "between relatives do; what is to be predicted stays",
+    )
     clip: float = Field(default=1.0, ge=0, description="largest norm of a gradient; 0: gradients are not clipped")
     patience: int | None = Field(
         default=5, ge=1, description="epochs without a better validation loss before it stops; None: never"
@@ -50,7 +57,7 @@ class Recipe(Settings):
 
 PAPER = {
     "epochs": 40, "batch_genes": 64, "pool": 1, "learning_rate": 1e-3, "warmup": 0.0, "schedule": "constant",
-    "weight_decay": 0.0, "beta2": 0.999, "clip": 0.0, "patience": 5, "validation_nucleotides": None,
+    "weight_decay": 0.0, "beta2": 0.999, "noise": 0.0, "clip": 0.0, "patience": 5, "validation_nucleotides": None,
     "micro_nucleotides": 8192,
 }  # fmt: skip
 """The recipe of Ihtiyar and Ozgur (2024): plain Adam at one rate until validation has not got better for 5 epochs."""
