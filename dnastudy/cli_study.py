@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from dnastudy.cli_options import Greedy, Json, parse_pairs
+from dnastudy.cli_options import Greedy, Json, Set, parse_pairs
 from dnastudy.terminal import emit, say
 
 reproduce = typer.Typer(no_args_is_help=True, help="Print the paper's figures beside ours.")
@@ -26,6 +26,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(reproduce, name="reproduce")
     app.add_typer(job, name="job", hidden=True)
     app.command(cls=Greedy)(run)
+    app.command(cls=Greedy)(sweep)
     for command in (explain, study, book, publish):
         app.command()(command)
 
@@ -114,6 +115,35 @@ def explain(
         print(explaining.as_text(found, width))
 
 
+def sweep(
+    model: Annotated[str, typer.Argument(help="lstm or transformer.")],
+    data: Data = "",
+    profile: ProfileName = "cpu",
+    trials: Annotated[int, typer.Option(min=1, help="Trials in all, those of earlier calls among them.")] = 20,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the search.")] = 1,
+    folder: Annotated[Path, typer.Option(help="Where the search is kept.")] = Path("_build") / "sweeps",
+    set: Set = None,
+    as_json: Json = False,
+) -> None:
+    """Search for the settings of a neural model that predict the validation genes best; no test gene is looked at.
+
+    The search lies on disk: the same command goes on where it was stopped, inside the training that was under way.
+
+    For example:
+
+        dnastudy sweep lstm --trials 20 --set epochs=5 precision=bf16-mixed
+    """
+    from dnastudy.sweep import sweep as search
+    from dnastudy.sweep import trial_table
+
+    found = search(model, _profile(profile, data).dataset(), folder, trials, seed, parse_pairs("--set", set), say)
+    table = trial_table(found)
+    if as_json:
+        emit({"model": model, "seed": seed, "best": found.best_params, "trials": table.to_dict("records")}, True)
+    else:
+        print(table.to_string(index=False))
+
+
 def study(
     profile: ProfileName = "quick",
     cores: Cores = 2,
@@ -181,6 +211,7 @@ def publish(
     from dnastudy.findings import finding_values, readme_block, write_readme_part
     from dnastudy.models.base import ModelError
     from dnastudy.records import git_commit
+    from dnastudy.seeds import over_seeds
     from dnastudy.study import compute, genes_record, publish_records, relatives_record
 
     root = find_root()
@@ -192,7 +223,14 @@ def publish(
     results = compute(settings, say)
     dataset = settings.dataset()
     answer = finding_values(dataset, results, Store().relatives(dataset), settings.bootstrap_replicates)
-    publish_records(root, results, answer, genes_record(dataset), relatives_record(dataset, Store()))
+    publish_records(
+        root,
+        results,
+        over_seeds(results, settings.bootstrap_replicates),
+        answer,
+        genes_record(dataset),
+        relatives_record(dataset, Store()),
+    )
     # pages name the profile; where the genes lie on this machine stays out of them
     if data:
         os.environ["DNASTUDY_DATA"] = str(Path(data).resolve())

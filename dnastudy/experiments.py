@@ -133,6 +133,11 @@ class Store:
         record = from_json((folder / "record.json").read_text())
         return Result({**record, "name": run.name}, folder)
 
+    def fit(self, run: Run, dataset: Dataset, log: Log | None = None) -> tuple[LanguageModel, dict[str, Any]]:
+        """Return the run's fitted model and the facts of its fit, without scoring any test gene."""
+        parts = _identity(run, dataset)[0]
+        return self._fit(run, dataset, _id(parts), parts, log)
+
     def relatives(self, dataset: Dataset, memory: Sequence[str] = ("train",)) -> pd.DataFrame:
         """Nearest relative of each test gene in the splits ``memory`` (see `relatives.nearest_relatives`)."""
         from dnastudy.relatives import nearest_relatives

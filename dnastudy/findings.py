@@ -17,20 +17,26 @@ from dnastudy.experiments import Result
 from dnastudy.files import write_whole
 from dnastudy.models.base import ModelError
 from dnastudy.records import from_json
-from dnastudy.study import FINDINGS, TOLERANCE, headline, published, reproduction_table
+from dnastudy.runs import NEURAL
+from dnastudy.seeds import kinds, mean_scores, over_seeds
+from dnastudy.study import FINDINGS, TOLERANCE, headline, published, published_means, reproduction_table
 
 
 def finding_values(dataset: Dataset, results: Mapping[str, Result], relatives: pd.DataFrame, replicates: int) -> dict:
     """Figures behind the study's answer, ready for JSON; ``relatives`` as `Store.relatives` gives them."""
     records = {name: result.record for name, result in results.items()}
-    table = headline(records)
+    means = over_seeds(results, replicates)
+    table = headline(records, means)
     same = [records[name]["data"]["train"] == ["train"] and not records[name]["data"]["join"] for name in table["name"]]
     best = table[same].iloc[-1].to_dict()
     of_ngrams = table[[records[name]["family"] == "n-gram" for name in table["name"]]].iloc[-1].to_dict()
     laplace = table[table["kind"] == "laplace"].iloc[0].to_dict()
     reproduced = reproduction_table(results)
     has = np.where(relatives["identity"] > 0, "with", "without")
-    groups = evaluation.by_group(results[best["name"]].scores(), has, replicates).set_index("group")
+    # of all its seeds, where the best has several
+    best_runs = kinds(results).get(best["kind"], [best["name"]])
+    scores = mean_scores([results[name] for name in best_runs])
+    groups = evaluation.by_group(scores, has, replicates).set_index("group")
     bits = {kind: {} for kind in ("witten-bell", "witten-bell-tuned")}
     for name, record in records.items():
         kind, _, order = name.rpartition("-")
@@ -48,6 +54,10 @@ def finding_values(dataset: Dataset, results: Mapping[str, Result], relatives: p
         "counts": dataset.counts_description,
         "best": {key: best[key] for key in ("model", "bits_per_base", "nucleotide_perplexity", "low", "high")},
         "best_ngram": {key: of_ngrams[key] for key in ("model", "bits_per_base", "nucleotide_perplexity")},
+        "expert": records["expert"]["metrics"]["nucleotide_perplexity"],
+        "networks": {
+            row.kind: row.nucleotide_perplexity for row in table.itertuples() if records[row.name]["model"] in NEURAL
+        },
         "joined": records["expert-joined"]["metrics"]["nucleotide_perplexity"],
         "papers_lstm": paper()["test_perplexity"]["lstm"],
         "figures": len(reproduced),
@@ -66,18 +76,26 @@ def finding_values(dataset: Dataset, results: Mapping[str, Result], relatives: p
 def finding_sentences(values: Mapping[str, Any]) -> list[str]:
     """The study's answer in five sentences."""
     best, laplace = values["best"], values["laplace"]
+    row = laplace["model"].split(" (")[0]
+    apart = (
+        f"cannot be set beside its neural ones: the {row} counts as {laplace['paper_perplexity']:.4f} because it must "
+        "also predict where genes end and spreads its belief over seven symbols; like for like it stands at "
+        f"{laplace['nucleotide_perplexity']:.4f}."
+    )
     if not values["paper_genes"]:
-        reproduced = "These are not the paper's genes: its figures cannot be reproduced on them, only its protocol."
+        reproduced = (
+            "These are not the paper's genes: its figures cannot be reproduced on them, only its protocol, by which "
+            f"n-gram perplexities {apart}"
+        )
     else:
         count = "All" if values["reproduced"] == values["figures"] else f"{values['reproduced']} of the"
         reproduced = (
             f"{count} {values['figures']} n-gram perplexities of the paper are reproduced, to at least "
-            f"{values['fewest_equal_digits']} equal digits."
+            f"{values['fewest_equal_digits']} equal digits, but {apart}"
         )
     (first, last), (plain, worse), (tuned, better) = (
         values[key] for key in ("orders", "witten_bell", "witten_bell_tuned")
     )
-    row = laplace["model"].split(" (")[0]
     goes = (
         f"from order {first} to {last}, Witten-Bell smoothing goes from {plain:.2f} to {worse:.2f}, and with its one "
         f"weight tuned on validation genes from {tuned:.2f} to {better:.2f}."
@@ -89,16 +107,32 @@ def finding_sentences(values: Mapping[str, Any]) -> list[str]:
         f"its nucleotide perplexity is {best['nucleotide_perplexity']:.3f} ({best['low']:.3f} to {best['high']:.3f})"
         + _beside_the_paper(values),
         reproduced,
-        f"N-gram perplexities of the paper cannot be set beside its neural ones: the {row} counts as "
-        f"{laplace['paper_perplexity']:.4f} because it must also predict where genes end and spreads its belief over "
-        f"seven symbols; like for like it stands at {laplace['nucleotide_perplexity']:.4f}.",
+        _networks(values),
         f"Long contexts help only if rare ones are not believed: {goes}" if believed else goes[0].upper() + goes[1:],
         _memory(values),
     ]
 
 
+def _networks(values: Mapping[str, Any]) -> str:
+    """The sentence on neural models."""
+    found = values["networks"]
+    lstm, transformer, *papers = (found[kind] for kind in ("lstm", "transformer", "lstm-paper", "transformer-paper"))
+    figures = (
+        f"by the paper's recipe an LSTM comes to {papers[0]:.2f} and a Transformer to {papers[1]:.2f}, by today's to "
+        f"{lstm:.2f} and {transformer:.2f}"
+    )
+    first = ("LSTM", "Transformer")
+    before, after = first[papers[1] < papers[0]], first[transformer < lstm]
+    ranking = f"the {after} is ahead either way" if before == after else "so that the recipe decides which is ahead"
+    beside = f"the expert mixture, which only counts and copies, has {values['expert']:.2f} after seconds"
+    return f"Trained on the same genes, {figures}, {ranking}; {beside}."
+
+
 def _beside_the_paper(values: Mapping[str, Any]) -> str:
-    joined = f", and {values['joined']:.3f} once the validation genes have joined its memory"
+    alone = "" if values["expert"] == values["best"]["nucleotide_perplexity"] else (
+        f"; the expert mixture alone has {values['expert']:.3f}"
+    )  # fmt: skip
+    joined = f"{alone}, and {values['joined']:.3f} once the validation genes have joined its memory"
     if not values["paper_genes"]:
         return f"{joined}."
     lstm = f"an LSTM that learned from all of the training genes, has {values['papers_lstm']:.3f}"
@@ -134,12 +168,12 @@ def readme_block(root: Path) -> str:
         f"These are {values['genes']}; rows train + val. learned from {values['counts']}. `dnastudy data fetch paper` "
         "brings the whole training split, and with it other figures in all other rows."
     )
-    return f"{answer}\n\n{readme_table(published(root))} {genes}"
+    return f"{answer}\n\n{readme_table(published(root), published_means(root))} {genes}"
 
 
-def readme_table(records: Mapping[str, Mapping[str, Any]]) -> str:
+def readme_table(records: Mapping[str, Mapping[str, Any]], means: Mapping[str, Mapping[str, Any]]) -> str:
     """The README's headline table, in Markdown."""
-    table = headline(records)
+    table = headline(records, means)
     genes = next(iter(records.values()))["metrics"]["genes"]
     lines = [
         "| model | learned from, nt | nucleotide perplexity (95 % interval) | bits per base | paper perplexity, ours "
@@ -154,7 +188,7 @@ def readme_table(records: Mapping[str, Mapping[str, Any]]) -> str:
     lines += [
         "",
         f"Test split of {genes:,} genes. Lower is better. Each row is the order of its kind that is best on the "
-        "validation genes (train + val.: on the test genes). MLE: maximum likelihood.",
+        "validation genes (train + val.: on the test genes); networks: mean over seeds. MLE: maximum likelihood.",
     ]
     return "\n".join(lines)
 

@@ -26,6 +26,8 @@ RECIPE = {
     "clip": "largest gradient norm", "context": "nucleotides embedded together", "positions": "learned positions",
     "end": "predicts the end", "precision": "precision of the training",
 }  # fmt: skip
+HARDWARE = {"precision", "micro_nucleotides"}
+"""Settings in which a trial of ours may differ from the paper's."""
 TODAY, PAPERS = "today's recipe", "the paper's recipe"
 
 
@@ -155,9 +157,8 @@ def trial_table(results: Mapping[str, Result], profile: Any, model: str) -> Tabl
         tuned = kind_of(name, result.record) == model
         if result.record["model"] != model or tuned or settings["seed"] != profile.seeds[0]:
             continue
-        allowed = {*profile.trial_changes, *getattr(profile, f"{model}_paper")}
         for preset, given in models.model_class(model).presets.items():
-            if all(settings[key] == value for key, value in given.items() if key not in allowed):
+            if all(settings[key] == value for key, value in given.items() if key not in HARDWARE):
                 ours[preset] = result.record
     rows = [
         {

@@ -16,13 +16,15 @@ from dnastudy.files import whole_folder, write_whole
 from dnastudy.models.base import ModelError
 from dnastudy.records import from_json, to_json
 from dnastudy.relatives import study_relatives
-from dnastudy.runs import Profile, all_runs, ngram_runs
+from dnastudy.runs import NEURAL, Profile, all_runs, ngram_runs
+from dnastudy.seeds import kind_of
 
 TOLERANCE = 1e-9
 """Largest relative difference that counts as the paper's figure reproduced."""
 EXPERTS = ["expert", "expert-joined"]
 """Expert runs that stand in the main table: each test gene scored on its own, all parts in place."""
 RECORDS = Path("results") / "runs"
+MEANS = Path("results") / "seeds.json"
 FINDINGS = Path("results") / "findings.json"
 GENES = Path("results") / "genes-real.json"
 RELATIVES = Path("results") / "relatives-real.csv"
@@ -92,22 +94,23 @@ def reproduce_ngrams(dataset: Dataset, profile: Profile, log: Callable[[str], No
 # published records: the only source of the numbers in README and front page
 
 
-def headline(records: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
+def headline(
+    records: Mapping[str, Mapping[str, Any]], means: Mapping[str, Mapping[str, Any]] | None = None
+) -> pd.DataFrame:
     """The study's main table: one row a kind of model, its best order, nucleotide perplexity, and the paper's own.
 
-    ``records`` by run name, as `published` or a store gives them.
+    ``records`` by run name, as `published` or a store gives them; ``means`` as `seeds.over_seeds` gives them: kinds
+    that have several seeds are shown by their mean.
     """
     best: dict[str, str] = {}
     for name, record in records.items():
-        if record["model"] == "expert" and name not in EXPERTS:
-            continue
-        kind = name.rpartition("-")[0] if record["model"] == "ngram" else name
-        if kind not in best or _criterion(record) < _criterion(records[best[kind]]):
+        kind = _kind(name, record)
+        if kind is not None and (kind not in best or _criterion(record) < _criterion(records[best[kind]])):
             best[kind] = name
     rows = []
     for kind, name in best.items():
         record = records[name]
-        found = record["metrics"]
+        found = (means or {}).get(kind, record["metrics"])
         rows.append(
             {
                 "kind": kind,
@@ -125,6 +128,16 @@ def headline(records: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
     return pd.DataFrame(rows).sort_values("nucleotide_perplexity", ascending=False, ignore_index=True)
 
 
+def _kind(name: str, record: Mapping[str, Any]) -> str | None:
+    """What a run is one of in the main table; None: it does not stand there."""
+    if record["model"] in NEURAL:
+        kind = kind_of(name, record)
+        return kind if kind in (record["model"], f"{record['model']}-paper") else None
+    if record["model"] == "expert":
+        return name if name in EXPERTS else None
+    return {"ngram": name.rpartition("-")[0], "ensemble": "ensemble"}.get(record["model"], name)
+
+
 def _criterion(record: Mapping[str, Any]) -> float:
     """Perplexity an order is chosen by: of the validation genes, or of the test genes where it learned from those."""
     validated = record["validation_perplexity"]
@@ -133,6 +146,12 @@ def _criterion(record: Mapping[str, Any]) -> float:
 
 def _label(record: Mapping[str, Any]) -> str:
     settings = record["settings"]
+    if record["model"] in NEURAL:
+        network = {"lstm": "LSTM", "transformer": "Transformer"}[record["model"]]
+        return f"{network}, today's recipe" if settings["end"] else f"{network}, the paper's recipe"
+    if record["model"] == "ensemble":
+        names = {"expert": "expert mixture", "lstm": "LSTM", "transformer": "Transformer"}
+        return " + ".join(names.get(member["model"], member["model"]) for member in settings["members"])
     if record["model"] == "expert":
         return "expert mixture" + (" (+ val.)" if record["data"]["join"] else "")
     if record["model"] != "ngram":
@@ -142,6 +161,11 @@ def _label(record: Mapping[str, Any]) -> str:
         smoothing = "Witten-Bell" if settings["novelty"] else "Witten-Bell tuned"
     more = " (train + val.)" if record["data"]["train"] == ["counts"] else ""
     return f"{settings['order']}-gram, {smoothing}{more}"
+
+
+def published_means(root: Path) -> dict[str, dict[str, Any]]:
+    """Means over seeds of the published runs (see `seeds.over_seeds`)."""
+    return from_json((root / MEANS).read_text())
 
 
 def published(root: Path) -> dict[str, dict[str, Any]]:
@@ -177,14 +201,16 @@ def relatives_record(dataset: Dataset, store: Store) -> pd.DataFrame:
 def publish_records(
     root: Path,
     results: Mapping[str, Result],
+    means: Mapping[str, Any],
     findings: Mapping[str, Any],
     genes: Mapping[str, Any],
     relatives: pd.DataFrame,
 ) -> Path:
-    """Replace the published records, the figures behind the answer, those of the genes and their relatives."""
+    """Replace the published records, means over seeds, figures behind the answer, of the genes and their relatives."""
     with whole_folder(root / RECORDS) as half:
         for name, result in results.items():
             (half / f"{name}.json").write_text(to_json(result.record))
+    write_whole(root / MEANS, to_json(dict(means)))
     write_whole(root / FINDINGS, to_json(dict(findings)))
     write_whole(root / GENES, to_json(dict(genes)))
     write_whole(root / RELATIVES, relatives.to_csv(index=False))

@@ -1,0 +1,71 @@
+"""The search over settings: seeded, kept on disk, going on where it was killed, blind to the test genes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from dnastudy.datasets import load_dataset
+from dnastudy.errors import ModelError
+from dnastudy.sweep import SPACES, sweep, trial_table
+
+FIXED = {"epochs": 1, "embedding": 8, "units": 8, "layers": 1}
+
+
+@pytest.fixture(scope="module")
+def dataset():
+    return load_dataset("simulated", genes=120, seed=3)
+
+
+def params(study):
+    return [trial.params for trial in study.trials if trial.value is not None]
+
+
+def test_every_setting_searched_exists():
+    from dnastudy import models
+
+    for model, space in SPACES.items():
+        for name, distribution in space.items():
+            for value in (getattr(distribution, "low", None), *getattr(distribution, "choices", ())):
+                if value is not None:
+                    models.model_class(model).Settings.parse({name: value}, model)
+
+
+def test_a_sweep_repeats_goes_on_and_sees_no_test_gene(dataset, tmp_path, monkeypatch):
+    monkeypatch.setenv("DNASTUDY_STORE", str(tmp_path / "store"))
+    whole = sweep("lstm", dataset, tmp_path / "a", 4, seed=5, fixed=FIXED)
+    assert len(params(whole)) == 4 and len({json.dumps(p) for p in params(whole)}) == 4
+    sweep("lstm", dataset, tmp_path / "b", 2, seed=5, fixed=FIXED)
+    assert params(sweep("lstm", dataset, tmp_path / "b", 4, seed=5, fixed=FIXED)) == params(whole)
+    assert params(sweep("lstm", dataset, tmp_path / "c", 2, seed=6, fixed=FIXED)) != params(whole)[:2]
+    table = trial_table(whole)
+    assert table["validation_perplexity"].is_monotonic_increasing and not {"layers", "embedding"} & set(table)
+    assert not (tmp_path / "store" / "runs").exists()  # nothing was scored on the test genes
+
+
+def test_what_cannot_be_searched_is_said(dataset, tmp_path):
+    with pytest.raises(ModelError, match="lstm, transformer"):
+        sweep("ngram", dataset, tmp_path, 1)
+
+
+@pytest.mark.slow
+def test_a_killed_sweep_asks_for_its_trial_again(tmp_path):
+    words = [sys.executable, "-m", "dnastudy", "sweep", "lstm", "--profile", "quick", "--data", "simulated"]
+    words += ["--trials", "2", "--folder", str(tmp_path / "s"), "--json", "--set", "units=8", "embedding=8", "epochs=1"]
+    environment = {**os.environ, "DNASTUDY_STORE": str(tmp_path / "store")}
+    first = subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=environment)
+    for line in first.stderr:
+        if "fit lstm" in line:
+            break
+    time.sleep(0.5)
+    first.send_signal(signal.SIGKILL)
+    first.wait()
+    done = subprocess.run(words, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    # trial 0 was killed; trial 1 is the same again
+    assert sorted(trial["trial"] for trial in found["trials"]) == [1, 2]
