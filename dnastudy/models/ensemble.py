@@ -2,7 +2,7 @@
 
 Linear mixing averages probabilities (opinion pool of Stone 1961), geometric mixing averages their logarithms and
 normalises (Genest and Zidek 1986), which lets a sure member overrule unsure ones. Weights are fitted on the validation
-genes: by expectation maximisation for the first, by Newton's method for the second; both problems are convex.
+genes; both problems are convex.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any, Literal, Self
 
 import numpy as np
 from pydantic import Field
+from scipy.optimize import minimize
 
 from dnastudy import models
 from dnastudy.models import base
@@ -181,47 +182,38 @@ def _entropies(rows: np.ndarray) -> np.ndarray:
 
 
 def _linear(rows: np.ndarray, truth: np.ndarray, prior: np.ndarray) -> np.ndarray:
-    """Weights, summing to 1, that make the true symbols most probable in the average: by expectation maximisation."""
+    """Weights, summing to 1, that make the true symbols most probable in the average."""
     p = np.exp(rows[:, np.arange(len(truth)), truth])  # (members, places)
-    weights = prior
-    for _ in range(200):
-        shares = weights[:, None] * p
-        total = shares.sum(axis=0)
-        known = total > 0
-        new = PRIOR * prior + (shares[:, known] / total[known]).sum(axis=1)
-        new /= new.sum()
-        done = np.abs(new - weights).max() < 1e-7
-        weights = new
-        if done:
-            break
-    return weights
+    p = p[:, p.max(axis=0) > 0]  # where none gives the truth a chance, no weights help
+
+    def nats(weights: np.ndarray) -> tuple[float, np.ndarray]:
+        mixed = np.maximum(weights @ p, 1e-300)
+        away = weights - prior
+        loss = -np.log(mixed).sum() + PRIOR / 2 * away @ away
+        return loss / len(truth), (PRIOR * away - (p / mixed).sum(axis=1)) / len(truth)
+
+    total = {"type": "eq", "fun": lambda w: w.sum() - 1, "jac": np.ones_like}
+    found = minimize(
+        nats, prior, jac=True, method="SLSQP", bounds=[(0, 1)] * len(prior), constraints=[total],
+        options={"ftol": 1e-12, "maxiter": 200},
+    )  # fmt: skip
+    weights = np.clip(found.x, 0, None)
+    return weights / weights.sum()
 
 
 def _geometric(rows: np.ndarray, truth: np.ndarray, prior: np.ndarray) -> np.ndarray:
-    """Weights that make the true symbols most probable in the normalised average of logarithms: by Newton's method."""
+    """Weights that make the true symbols most probable in the normalised average of logarithms."""
     features = np.maximum(rows, LEAST).transpose(1, 2, 0)  # (places, 5, members)
-    right = features[np.arange(len(truth)), truth]  # (places, members)
+    right = features[np.arange(len(truth)), truth].sum(axis=0)
 
-    def loss(weights: np.ndarray) -> float:
+    def nats(weights: np.ndarray) -> tuple[float, np.ndarray]:
         scores = features @ weights
-        top = scores.max(axis=1)
-        nats = top + np.log(np.exp(scores - top[:, None]).sum(axis=1)) - right @ weights
-        return nats.sum() + PRIOR / 2 * ((weights - prior) ** 2).sum()
+        top = scores.max(axis=1, keepdims=True)
+        p = np.exp(scores - top)
+        sums = p.sum(axis=1, keepdims=True)
+        away = weights - prior
+        loss = (top + np.log(sums)).sum() - right @ weights + PRIOR / 2 * away @ away
+        slope = np.einsum("ns,nsm->m", p / sums, features) - right + PRIOR * away
+        return loss / len(truth), slope / len(truth)
 
-    weights, best = prior, loss(prior)
-    for _ in range(30):
-        scores = features @ weights
-        p = np.exp(scores - scores.max(axis=1, keepdims=True))
-        p /= p.sum(axis=1, keepdims=True)
-        mean = np.einsum("ns,nsm->nm", p, features)
-        slope = (mean - right).sum(axis=0) + PRIOR * (weights - prior)
-        second = np.einsum("ns,nsm,nsk->mk", p, features, features, optimize=True) - mean.T @ mean
-        step = np.linalg.solve(second + PRIOR * np.eye(len(weights)), slope)
-        size = 1.0
-        while size > 1e-4 and loss(weights - size * step) > best:
-            size /= 2
-        new = loss(weights - size * step)
-        if not new < best - 1e-9 * abs(best):
-            break
-        weights, best = weights - size * step, new
-    return weights
+    return minimize(nats, prior, jac=True, method="BFGS", options={"gtol": 1e-7}).x
