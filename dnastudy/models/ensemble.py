@@ -105,6 +105,8 @@ class Ensemble(base.LanguageModel):
         self.weights = np.stack(
             [
                 fitted(rows[:, cells == cell], tuning.symbols[cells == cell], overall)
+                if (cells == cell).any()
+                else overall
                 for cell in range(len(self.weights))
             ]
         )

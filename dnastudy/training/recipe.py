@@ -36,7 +36,7 @@ class Recipe(Settings):
     weight_decay: float = Field(default=0.01, ge=0, description="weight decay of matrices (AdamW)")
     beta2: float = Field(default=0.95, gt=0, lt=1, description="memory of squared gradients (AdamW)")
     noise: float = Field(
-        default=0.05,
+        default=0.0,
         ge=0,
         lt=1,
         description="share of the nucleotides read in training that are replaced by random ones, as substitutions "
