@@ -212,6 +212,7 @@ def publish(
     from dnastudy.models.base import ModelError
     from dnastudy.records import git_commit
     from dnastudy.seeds import over_seeds
+    from dnastudy.shipping import ship
     from dnastudy.study import compute, genes_record, publish_records, relatives_record
 
     root = find_root()
@@ -238,7 +239,9 @@ def publish(
         say(f"chapter {name}")
         run_chapter(name, root / "book" / "chapters" / f"{name}.ipynb", {"profile": profile})
     write_readme_part(root, "headline", readme_block(root))
-    say("published: results/runs, book/chapters, README.md; `make book` builds the pages")
+    # last: a changed package is a changed commit, and the pages name theirs
+    say(f"models: {', '.join(ship(results, Store().relatives(dataset), settings.bootstrap_replicates))}")
+    say("published: results/runs, book/chapters, dnastudy/trained, README.md; `make book` builds the pages")
 
 
 @job.command("data")

@@ -109,9 +109,13 @@ class Result:
         """Score table, one row a test gene (see `evaluation.score`)."""
         return pd.read_csv(self.folder / "scores.csv", dtype={"id": str})
 
+    def model_folder(self) -> Path:
+        """Where the fitted model lies."""
+        return self.folder.parents[1] / "fits" / self.record["fit"] / "model"
+
     def model(self) -> LanguageModel:
         """The fitted model."""
-        return models.load(self.folder.parents[1] / "fits" / self.record["fit"] / "model")
+        return models.load(self.model_folder())
 
 
 class Store:

@@ -1,0 +1,89 @@
+"""Small trained models that come with the package, and their card: written by `dnastudy publish` from finished runs."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from dnastudy import evaluation
+from dnastudy.errors import ModelError
+from dnastudy.experiments import Result
+from dnastudy.files import whole_folder, write_whole
+from dnastudy.models import MODELS, TRAINED
+from dnastudy.runs import NEURAL
+from dnastudy.seeds import kinds
+
+LARGEST = 5_000_000
+"""Bytes a shipped model may have."""
+CARD = "README.md"
+
+
+def ship(results: Mapping[str, Result], relatives: pd.DataFrame, replicates: int, folder: Path = TRAINED) -> list[str]:
+    """Copy the seed of each neural model that predicts the validation genes best, and write the card of all.
+
+    ``relatives`` as `Store.relatives` gives them. Raises ModelError if a model is too large to come with a package.
+    """
+    parts, shipped = [_HEAD], []
+    for kind in NEURAL:
+        names = kinds(results).get(kind, [])
+        if not names:
+            continue
+        name = min(names, key=lambda n: results[n].record["validation_perplexity"])
+        source = results[name].model_folder()
+        size = sum(path.stat().st_size for path in source.rglob("*") if path.is_file())
+        if size > LARGEST:
+            raise ModelError(f"{name}: {size:,} bytes, and at most {LARGEST:,} come with the package; make it smaller")
+        with whole_folder(folder / kind) as half:
+            shutil.copytree(source, half, dirs_exist_ok=True)
+        parts.append(_card(kind, name, results[name], relatives, replicates, size))
+        shipped.append(name)
+    write_whole(folder / CARD, "\n".join([*parts, _LIMITS]))
+    return shipped
+
+
+def _card(kind: str, name: str, result: Result, relatives: pd.DataFrame, replicates: int, size: int) -> str:
+    record = result.record
+    found, settings, course = record["metrics"], record["settings"], record["training"]
+    low, high = found["interval"]
+    has = np.where(relatives["identity"] > 0, "with", "without")
+    groups = evaluation.by_group(result.scores(), has, replicates).itertuples()
+    near = ", ".join(
+        f"{row.nucleotide_perplexity:.3f} on the {row.genes:,} test genes {row.group} one" for row in groups
+    )
+    recipe = ", ".join(f"{key}={value}" for key, value in settings.items())
+    return f"""## {kind}
+
+| | |
+|---|---|
+| model | `{kind}` (`{MODELS[kind]}`), {record["parameters"]:,} weights, {size / 1e6:.1f} MB |
+| run | `{name}`, id `{record["id"]}`, commit `{record["commit"]}`; its record is `results/runs/{name}.json` |
+| data | {record["data"]["description"]}; learned from {record["data"]["train_genes"]:,} genes, \
+{record["data"]["train_nucleotides"]:,} nt |
+| training | {course["best_epoch"]} epochs kept of {len(course["epochs"])}, {course["seconds"] / 60:.0f} minutes, \
+{record["device"]} |
+| settings | {recipe} |
+| test genes | nucleotide perplexity {found["nucleotide_perplexity"]:.4f} ({low:.4f} to {high:.4f}), \
+{found["bits_per_base"]:.4f} bits per base, {found["genes"]:,} genes |
+| relatives | perplexity {near} among the training genes |
+"""
+
+
+_HEAD = """# Models that come with the package
+
+`dnastudy score FILE` and `dnastudy generate` take them by name (`--model lstm`); `dnastudy.models.load("lstm")` does
+the same from Python. This card is written by `dnastudy publish` from run records. The weights are under the MIT
+licence; no gene is among them, though a model that was trained on genes can write passages of them.
+"""
+_LIMITS = """## Limits
+
+- Trained on human genes of at most 1,000 nt of all kinds (pseudogenes, enhancers, RNA genes); few are protein-coding.
+  They say nothing about long genes, other species, or the effect of a variant.
+- Small networks, trained for minutes. The expert model of this package predicts genes far better; it is not shipped, as
+  it would have to carry its training genes.
+- The test genes have relatives among the training genes: see the last line of each table.
+- What they write resembles genes in composition, not in function.
+"""
