@@ -65,7 +65,8 @@ def test_padding_changes_nothing(name, settings):
 
 def test_contexts_are_words_of_the_last_nucleotides():
     table = Contexts(3, 2)
-    assert table.table.num_embeddings == 1 + 4 + 16 + 64
+    assert table.words.num_embeddings == 1 + 4 + 16 + 64
+    torch.nn.init.normal_(table.words.weight)
     rows = {}
     inputs = torch.tensor([[START, 0, 1, 2, 3, 0, 1, 2, 3]])
     found = table(inputs)[0]

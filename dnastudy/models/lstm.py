@@ -66,7 +66,7 @@ class Recurrent(Network):
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """See `Network`."""
-        hidden, _ = self.recurrent(self.dropout(self._place(self.embedding(inputs), 0)))
+        hidden, _ = self.recurrent(self._place(self.embedding(inputs), 0))
         return self.output(self.dropout(hidden))
 
     def begin(self, n: int) -> State:
@@ -110,7 +110,7 @@ class LSTM(NeuralModel):
         positions: int = Field(
             default=0, ge=0, description="positions with a learned embedding (later ones share the last); 0: none"
         )
-        dropout: float = Field(default=0.1, ge=0, lt=1, description="dropout of what each layer and the output read")
+        dropout: float = Field(default=0.1, ge=0, lt=1, description="dropout between layers and before the output")
 
     def _build(self) -> Recurrent:
         return Recurrent(self.settings)

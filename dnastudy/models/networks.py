@@ -39,29 +39,37 @@ class Network(nn.Module):
 
 
 class Contexts(nn.Module):
-    """One embedding for the last nucleotides together: with a context of 1, the plain embedding of nucleotides.
+    """Embedding of each nucleotide, and of the last ones together as a word where the context is longer than 1.
 
-    Contexts at the start of a gene are shorter and have embeddings of their own, so that the table has
-    1 + 4 + ... + 4 ** context rows, the first for the start itself.
+    Words are added to letters and begin at zero, so that one which is rarely seen says little. Those at the start of a
+    gene are shorter and have rows of their own: 1 + 4 + ... + 4 ** context in all, the first for the start itself.
     """
 
     def __init__(self, context: int, width: int):
         super().__init__()
         self.context = context
-        self.table = nn.Embedding((4 ** (context + 1) - 1) // 3, width)
+        self.letters = nn.Embedding(5, width)  # A, C, G, T and the start
+        self.words = nn.Embedding((4 ** (context + 1) - 1) // 3, width) if context > 1 else None
+        if self.words is not None:
+            nn.init.zeros_(self.words.weight)
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """Embeddings, shape (n, length, width), of inputs that begin with the start, shape (n, length)."""
+        if self.words is None:
+            return self.letters(inputs)
         recent = new = torch.where(inputs < START, inputs, 0)
         for back in range(1, self.context):
             recent = recent + 4**back * nn.functional.pad(new, (back, 0))[:, : inputs.shape[1]]
         seen = torch.arange(inputs.shape[1], device=inputs.device).clamp(max=self.context)
-        return self.table(recent + (4**seen - 1) // 3)
+        return self.letters(inputs) + self.words(recent + (4**seen - 1) // 3)
 
     def step(self, inputs: torch.Tensor, recent: torch.Tensor, position: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Embedding of one more input each, (n, width), and its context's code; before the start that is 0."""
         recent = (4 * recent + torch.where(inputs < START, inputs, 0)) % 4**self.context
-        return self.table(recent + (4 ** min(position, self.context) - 1) // 3), recent
+        embedded = self.letters(inputs)
+        if self.words is not None:
+            embedded = embedded + self.words(recent + (4 ** min(position, self.context) - 1) // 3)
+        return embedded, recent
 
 
 def table_rows(places: torch.Tensor, table: nn.Embedding) -> torch.Tensor:
