@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 from pathlib import Path
@@ -167,7 +166,7 @@ def train(
 
         dnastudy train lstm --preset paper-256-512-4 --train train.csv --validation validation.csv --out models/lstm
     """
-    from dnastudy.training.log import Workspace
+    from dnastudy.training.log import Workspace, is_main_process
 
     check_folder(out)
     policies = {"invalid": invalid, "empty": empty, "duplicates": duplicates}
@@ -175,8 +174,8 @@ def train(
     words = json.dumps([model, given, list(map(str, train)), str(validation), policies], sort_keys=True, default=str)
     workspace = Workspace(out.with_name(f"{out.name}.training"), words, tensorboard=tensorboard)
     fitted, learned, seconds = _fit(model, given, train, validation, join_validation, policies, workspace)
-    if int(os.environ.get("RANK", "0")):
-        return  # one of several processes saves and speaks
+    if not is_main_process():
+        return
     fitted.save(out)
     facts = {"model": model, "settings": fitted.settings.model_dump(mode="json"), "genes": len(learned)}
     emit({**facts, "parameters": fitted.num_parameters, "seconds": {"fit": seconds}, "folder": str(out)}, as_json)

@@ -23,7 +23,8 @@ RECIPE = {
     "learning_rate": "learning rate of Adam", "schedule": "rate after the warm-up", "warmup": "warm-up, share",
     "batch_genes": "genes a step", "batch_nucleotides": "or nucleotides a step", "pool": "batches sorted by length",
     "epochs": "epochs at most", "patience": "epochs of patience", "dropout": "dropout", "weight_decay": "weight decay",
-    "clip": "largest gradient norm", "context": "nucleotides embedded together", "positions": "learned positions",
+    "clip": "largest gradient norm", "context": "nucleotides embedded together", "word_width": "width of their table",
+    "positions": "learned positions",
     "end": "predicts the end", "precision": "precision of the training",
 }  # fmt: skip
 HARDWARE = {"precision", "micro_nucleotides"}

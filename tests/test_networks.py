@@ -18,7 +18,7 @@ CASES = {
     "transformer": [
         {"width": 24, "heads": 3, "layers": 2},
         {"width": 32, "heads": 4, "shared_heads": 2, "layers": 1},
-        {"width": 24, "heads": 5, "block": "post-norm", "positions": 30, "context": 1, "embedding": None},
+        {"width": 24, "heads": 5, "block": "post-norm", "positions": 30, "context": 1},
     ],
 }
 ALL = [(name, settings) for name, cases in CASES.items() for settings in cases]
@@ -64,7 +64,7 @@ def test_padding_changes_nothing(name, settings):
 
 
 def test_contexts_are_words_of_the_last_nucleotides():
-    table = Contexts(3, 2)
+    table = Contexts(3, 2, 4)
     assert table.words.num_embeddings == 1 + 4 + 16 + 64
     torch.nn.init.normal_(table.words.weight)
     rows = {}

@@ -331,8 +331,7 @@ sys.path.insert(0, {tests!r})
 from pathlib import Path
 from test_training import GENES, HELD_OUT, TINY
 from dnastudy import models
-from dnastudy.training.hardware import is_main_process
-from dnastudy.training.log import Workspace
+from dnastudy.training.log import Workspace, is_main_process
 torch.set_num_threads(1)
 model = models.create("lstm", {{**TINY, "dropout": 0.0, "noise": 0.0, "batch_nucleotides": 400}})
 model.fit_long(GENES, HELD_OUT, Workspace(Path({folder!r}), every_seconds=0.0))

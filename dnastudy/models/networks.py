@@ -41,17 +41,19 @@ class Network(nn.Module):
 class Contexts(nn.Module):
     """Embedding of each nucleotide, and of the last ones together as a word where the context is longer than 1.
 
-    Words are added to letters and begin at zero, so that one which is rarely seen says little. Those at the start of a
-    gene are shorter and have rows of their own: 1 + 4 + ... + 4 ** context in all, the first for the start itself.
+    Words have narrow rows, widened by one matrix; they are added to letters and begin at zero, so that one which is
+    rarely seen says little. Those at the start of a gene are shorter and have rows of their own: 1 + 4 + ... + 4 **
+    context in all, the first for the start itself.
     """
 
-    def __init__(self, context: int, width: int):
+    def __init__(self, context: int, width: int, word_width: int):
         super().__init__()
         self.context = context
         self.letters = nn.Embedding(5, width)  # A, C, G, T and the start
-        self.words = nn.Embedding((4 ** (context + 1) - 1) // 3, width) if context > 1 else None
+        self.words = nn.Embedding((4 ** (context + 1) - 1) // 3, word_width) if context > 1 else None
         if self.words is not None:
             nn.init.zeros_(self.words.weight)
+            self.widened = nn.Linear(word_width, width, bias=False)
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """Embeddings, shape (n, length, width), of inputs that begin with the start, shape (n, length)."""
@@ -61,14 +63,14 @@ class Contexts(nn.Module):
         for back in range(1, self.context):
             recent = recent + 4**back * nn.functional.pad(new, (back, 0))[:, : inputs.shape[1]]
         seen = torch.arange(inputs.shape[1], device=inputs.device).clamp(max=self.context)
-        return self.letters(inputs) + self.words(recent + (4**seen - 1) // 3)
+        return self.letters(inputs) + self.widened(self.words(recent + (4**seen - 1) // 3))
 
     def step(self, inputs: torch.Tensor, recent: torch.Tensor, position: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Embedding of one more input each, (n, width), and its context's code; before the start that is 0."""
         recent = (4 * recent + torch.where(inputs < START, inputs, 0)) % 4**self.context
         embedded = self.letters(inputs)
         if self.words is not None:
-            embedded = embedded + self.words(recent + (4 ** min(position, self.context) - 1) // 3)
+            embedded = embedded + self.widened(self.words(recent + (4 ** min(position, self.context) - 1) // 3))
         return embedded, recent
 
 

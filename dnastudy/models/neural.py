@@ -43,11 +43,9 @@ class NeuralModel(base.LanguageModel):
         """Settings of a neural model."""
 
         context: int = Field(
-            default=6,
-            ge=1,
-            le=10,
-            description="last nucleotides that are embedded together, as one word; 1: each alone",
+            default=8, ge=1, le=10, description="last nucleotides embedded together, as one word; 1: letters alone"
         )
+        word_width: int = Field(default=16, ge=1, description="width of a word's row in the table of words")
         end: bool = Field(default=True, description="predict the end of the gene too (the paper's networks do not)")
 
     def __init__(self, settings: dict[str, Any] | base.Settings | None = None):

@@ -128,9 +128,7 @@ class Decoder(Network):
         s = settings
         self.outputs = 4 + s.end
         modern = s.block == "pre-norm"
-        self.embedding = Contexts(s.context, s.embedding or s.width)
-        # a table of many words is kept narrow, and what it says is widened
-        self.widened = nn.Linear(s.embedding, s.width, bias=False) if s.embedding else nn.Identity()
+        self.embedding = Contexts(s.context, s.width, s.word_width)
         self.position = None if modern else nn.Embedding(s.positions, s.width)
         block = Modern if modern else Paper
         self.blocks = nn.ModuleList(
@@ -157,8 +155,8 @@ class Decoder(Network):
         for block in self.blocks:  # the sum over blocks keeps its size (Radford et al. 2019)
             for layer in (block.attention.output, block.down):
                 nn.init.normal_(layer.weight, std=0.02 / math.sqrt(2 * len(self.blocks)))
-        if isinstance(self.widened, nn.Linear):  # and begins at the size of the embeddings
-            nn.init.normal_(self.widened.weight, std=self.widened.in_features**-0.5)
+        if self.embedding.words is not None:
+            nn.init.normal_(self.embedding.widened.weight, std=self.embedding.widened.in_features**-0.5)
         nn.init.zeros_(self.output.bias)
 
     def _place(self, embedded: torch.Tensor, first: int) -> tuple[torch.Tensor, torch.Tensor | None]:
@@ -170,7 +168,7 @@ class Decoder(Network):
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """See `Network`."""
-        x, turn = self._place(self.dropout(self.widened(self.embedding(inputs))), 0)
+        x, turn = self._place(self.dropout(self.embedding(inputs)), 0)
         for block in self.blocks:
             x = block(x, lambda attention, x: attention(x, turn))
         return self.output(self.norm(x))
@@ -194,7 +192,7 @@ class Decoder(Network):
         if len(inputs) < n:  # ended sequences go on reading A until they are dropped
             whole = inputs.new_zeros(n).index_copy_(0, state.rows, inputs)
         embedded, state.recent = self.embedding.step(whole, state.recent, state.length)
-        x, turn = self._place(self.widened(embedded)[:, None], state.length)
+        x, turn = self._place(embedded[:, None], state.length)
         for layer, block in enumerate(self.blocks):
             x = block(x, lambda attention, x, layer=layer: attention.step(x, turn, state, layer))
         state.length += 1
@@ -231,7 +229,7 @@ class Transformer(NeuralModel):
     family = "Transformer"
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         f"paper-{width}-{feed_forward}-{layers}-{heads}": {
-            **PAPER, "block": "post-norm", "embedding": None, "width": width, "feed_forward": feed_forward,
+            **PAPER, "block": "post-norm", "width": width, "feed_forward": feed_forward,
             "layers": layers, "heads": heads, "positions": PAPER_POSITIONS, "dropout": 0.0, "context": 1, "end": False,
         }
         for width, feed_forward, layers, heads in TRIALS
@@ -244,9 +242,6 @@ class Transformer(NeuralModel):
             default="pre-norm",
             description="pre-norm: RMSNorm, rotary positions, SwiGLU; post-norm: the paper's LayerNorm, learned "
             "positions, ReLU",
-        )
-        embedding: int | None = Field(
-            default=64, ge=1, description="width of the table of embeddings; None: as wide as the stream"
         )
         width: int = Field(default=192, ge=1, description="width of the stream between the blocks")
         layers: int = Field(default=2, ge=1, description="blocks")

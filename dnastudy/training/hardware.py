@@ -58,8 +58,3 @@ def start_fabric(precision: str) -> Fabric:
     if fabric.device.type == "cuda":
         torch.set_float32_matmul_precision("high")
     return fabric
-
-
-def is_main_process() -> bool:
-    """Whether this process is the one that writes files (of those a launcher has started)."""
-    return int(os.environ.get("RANK", "0")) == 0

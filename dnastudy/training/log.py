@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,11 @@ class Workspace:
     every_seconds: float = 60.0
     """Between two checkpoints; one is written after each epoch as well."""
     tensorboard: bool = False
+
+
+def is_main_process() -> bool:
+    """Whether this process is the one that writes files (of those a launcher has started)."""
+    return int(os.environ.get("RANK", "0")) == 0
 
 
 class Log:

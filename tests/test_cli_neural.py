@@ -1,0 +1,94 @@
+"""The command line on networks: training that can be killed, models that come with the package, writing genes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from test_cli import TEST, TRAIN, VALIDATION, dnastudy, files, refused  # noqa: F401
+
+from dnastudy import models
+from dnastudy.sequences import read_fasta
+
+TINY = ["--set", "embedding=8", "units=8", "epochs=1", "layers=1"]
+
+
+@pytest.fixture
+def network(dnastudy, files, tmp_path):  # noqa: F811
+    words = ["--train", files["train"], "--validation", files["validation"], "--out", tmp_path / "net", *TINY]
+    done = dnastudy("train", "lstm", *words, "--json")
+    assert done.json["parameters"] > 0
+    return tmp_path / "net"
+
+
+def test_a_network_trains_scores_and_tells(dnastudy, files, network):  # noqa: F811
+    header = json.loads((network / "model.json").read_text())
+    assert header["notes"]["training"]["best_epoch"] == 1
+    assert (network / "weights.safetensors").exists()
+    done = dnastudy("score", files["test"], "--model", network, "--json")
+    expected = [row.sum() for row in models.load(network).nucleotide_log_probs(TEST)]
+    np.testing.assert_allclose([row["log_prob"] for row in done.json["sequences"]], expected, rtol=1e-6)
+
+
+def test_presets_are_settings_and_can_be_changed(dnastudy, refused, files):  # noqa: F811
+    words = ["--train", files["train"], "--validation", files["validation"], "--test", files["test"]]
+    small = ["--set", "embedding=8", "units=8", "epochs=1", "layers=1"]
+    done = dnastudy("evaluate", "lstm", *words, "--preset", "paper-256-128-2", *small, "--json")
+    settings = done.json["settings"]
+    assert (settings["units"], settings["positions"], settings["end"], settings["batch_genes"]) == (8, 1000, False, 64)
+    message = refused("evaluate", "lstm", *words, "--preset", "paper-256-128-3")
+    assert "unknown preset 'paper-256-128-3'" in message and "paper-256-512-4" in message
+    assert "unknown preset" in refused("evaluate", "ngram", *words, "--preset", "x")
+
+
+def test_the_genes_of_a_batch_that_went_wrong_are_named(refused, files):  # noqa: F811
+    words = ["--train", files["train"], "--test", files["test"], *TINY, "learning_rate=1000000", "clip=0", "epochs=40"]
+    message = refused("evaluate", "lstm", *words)
+    assert "lower learning_rate" in message and "Genes of that batch: g" in message
+
+
+def test_generated_genes_are_fasta_with_their_log_probability(dnastudy, network, tmp_path):  # noqa: F811
+    words = ["generate", "--model", network, "--n", 4, "--seed", 7, "--max-length", 50, "--prefix", "gat"]
+    first = dnastudy(*words)
+    assert first.out == dnastudy(*words).out != dnastudy(*words[:-6], "--seed", 8, "--max-length", 50).out
+    records = list(read_fasta(first.out.splitlines()))
+    assert len(records) == 4
+    model = models.load(network)
+    for header, gene, _ in records:
+        assert gene.startswith("GAT") and len(gene) <= 50 and f"length={len(gene)}" in header
+        nats = float(header.split("log_prob=")[1])
+        assert nats == pytest.approx(model.log_probs([gene])[0].sum(), abs=1e-3)
+    dnastudy(*words, "--out", tmp_path / "new.fa")
+    assert (tmp_path / "new.fa").read_text() == first.out
+
+
+def test_bad_wishes_are_refused(refused, network):  # noqa: F811
+    assert "temperature" in refused("generate", "--model", network, "--temperature", 0)
+    assert "only A, C, G, T" in refused("generate", "--model", network, "--prefix", "AXG")
+    assert "do not fit together" in refused("generate", "--model", network, "--prefix", "ACGT", "--max-length", 2)
+
+
+@pytest.mark.slow
+def test_a_killed_training_goes_on(files, tmp_path):  # noqa: F811
+    words = [sys.executable, "-m", "dnastudy", "train", "lstm", "--train", files["train"], "--validation"]
+    words += [files["validation"], "--set", "embedding=8", "units=16", "epochs=400", "patience=null", "--out"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    subprocess.run([*map(str, words), str(whole)], check=True, capture_output=True, env=environment)
+    assert not whole.with_name("whole.training").exists() or list(whole.with_name("whole.training").iterdir())
+    first = subprocess.Popen([*map(str, words), str(killed)], stderr=subprocess.DEVNULL, env=environment)
+    checkpoint = tmp_path / "killed.training" / "checkpoint.pt"
+    while not checkpoint.exists():
+        assert first.poll() is None
+        time.sleep(0.01)
+    time.sleep(0.3)
+    first.send_signal(signal.SIGKILL)
+    assert first.wait() == -signal.SIGKILL and not killed.exists()
+    subprocess.run([*map(str, words), str(killed)], check=True, capture_output=True, env=environment)
+    a, b = models.load(whole)._arrays(), models.load(killed)._arrays()
+    assert all((a[name] == b[name]).all() for name in a)
+    assert len(TRAIN) and len(VALIDATION)
