@@ -231,7 +231,10 @@ class LanguageModel(ABC):
         if temperature <= 0 or not 0 < top_p <= 1 or (top_k is not None and top_k < 1):
             raise ModelError("sample: temperature must be above 0, top_p in (0, 1], top_k at least 1")
         random = np.random.default_rng(seed)
-        start = encode([prefix])[0]
+        try:
+            start = encode([prefix])[0]
+        except ValueError as error:
+            raise ModelError(f"sample: the prefix is a {error}") from None
         out = np.full((n, max_length + 1), END, dtype=np.uint8)
         out[:, : len(start)] = start
         live = np.arange(n)
