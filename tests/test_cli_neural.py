@@ -49,7 +49,7 @@ def test_the_genes_of_a_batch_that_went_wrong_are_named(refused, files):  # noqa
     words = ["--train", files["a"], "--test", files["test"], *TINY[:-2], "layers=1", "epochs=40"]
     words += ["learning_rate=1000000", "clip=0"]
     message = refused("evaluate", "lstm", *words)
-    assert "lower learning_rate" in message and "Genes of that batch: g" in message
+    assert "lower learning_rate" in message and "Genes of that batch: a0" in message
 
 
 def test_generated_genes_are_fasta_with_their_log_probability(dnastudy, network, tmp_path):  # noqa: F811
