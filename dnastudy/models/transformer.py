@@ -238,6 +238,7 @@ class Transformer(NeuralModel):
     class Settings(NeuralModel.Settings):
         """Settings of a Transformer."""
 
+        learning_rate: float = Field(default=2e-3, gt=0, description="largest learning rate of AdamW")
         block: Literal["pre-norm", "post-norm"] = Field(
             default="pre-norm",
             description="pre-norm: RMSNorm, rotary positions, SwiGLU; post-norm: the paper's LayerNorm, learned "

@@ -12,7 +12,7 @@ from dnastudy.settings import Settings
 class Recipe(Settings):
     """Settings of a training; all but ``micro_nucleotides`` and ``precision`` change what is learned on paper."""
 
-    epochs: int = Field(default=15, ge=1, description="times through the training genes, at most")
+    epochs: int = Field(default=10, ge=1, description="times through the training genes, at most")
     batch_nucleotides: int = Field(
         default=2_500, ge=2, description="nucleotides a step learns from, padding included, at most"
     )
