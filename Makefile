@@ -36,6 +36,7 @@ book: setup
 bench: setup
 	$(BIN)/python benchmarks/ngram_speed.py
 	$(BIN)/python benchmarks/expert_scaling.py --largest 4
+	$(BIN)/python benchmarks/neural_speed.py
 
 # the picture in the README, of the published book
 picture: book

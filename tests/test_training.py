@@ -5,6 +5,7 @@ import math
 import multiprocessing
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -373,3 +374,15 @@ def test_presets_are_the_papers_trials():
             made = models.model_class(name).Settings.parse(settings, name)
             assert made.model_dump().items() >= PAPER.items()
             assert not made.end and made.dropout == 0
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
+def test_a_compiled_network_learns_the_same(tmp_path, monkeypatch):
+    settings = {"width": 16, "layers": 1, "heads": 2, "epochs": 1, "dropout": 0.0, "context": 2}
+    for name in ("plain", "compiled"):
+        monkeypatch.setenv("DNASTUDY_COMPILE", "1" if name == "compiled" else "")
+        made = models.create("transformer", {**settings, "batch_nucleotides": 800})
+        made.fit_long(GENES, HELD_OUT, Workspace(tmp_path / name))
+        assert all("_orig_mod" not in key for key in made._arrays())
+    np.testing.assert_allclose(losses(tmp_path / "compiled"), losses(tmp_path / "plain"), rtol=1e-4)
