@@ -33,7 +33,8 @@ ROOT = Path(__file__).parents[1]
 RECORD = ROOT / "results" / "neural_speed.json"
 SIZES = {"lstm": {}, "transformer": {}}
 PAIRS = 1000
-SAMPLES, SAMPLE_LENGTH = 64, 300
+SAMPLES, SAMPLE_LENGTH = 128, 1000
+"""The longest genes of the study, as many at once as fit well."""
 
 
 def gpt2() -> torch.nn.Module:

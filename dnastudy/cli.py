@@ -157,7 +157,7 @@ def train(
 ) -> None:
     """Train a model and save it.
 
-    The checkpoints of a long training, its log and its TensorBoard events lie in OUT.training: the same command goes on
+    The checkpoint of a long training, its log and its TensorBoard events lie in OUT.training: the same command goes on
     where it was stopped. Under `torchrun` or `fabric run` all processes train together.
 
     For example:
@@ -177,6 +177,7 @@ def train(
     if not is_main_process():
         return
     fitted.save(out)
+    workspace.finish()
     facts = {"model": model, "settings": fitted.settings.model_dump(mode="json"), "genes": len(learned)}
     emit({**facts, "parameters": fitted.num_parameters, "seconds": {"fit": seconds}, "folder": str(out)}, as_json)
 

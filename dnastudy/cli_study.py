@@ -240,7 +240,7 @@ def publish(
         run_chapter(name, root / "book" / "chapters" / f"{name}.ipynb", {"profile": profile})
     write_readme_part(root, "headline", readme_block(root))
     # last: a changed package is a changed commit, and the pages name theirs
-    say(f"models: {', '.join(ship(results, Store().relatives(dataset), settings.bootstrap_replicates))}")
+    say(f"models: {', '.join(ship(results, dataset.test, Store().relatives(dataset), settings.bootstrap_replicates))}")
     say("published: results/runs, book/chapters, dnastudy/trained, README.md; `make book` builds the pages")
 
 

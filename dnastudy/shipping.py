@@ -8,12 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import safetensors.numpy
 
-from dnastudy import evaluation
+from dnastudy import evaluation, models
 from dnastudy.errors import ModelError
 from dnastudy.experiments import Result
 from dnastudy.files import whole_folder, write_whole
 from dnastudy.models import MODELS, TRAINED
+from dnastudy.models.neural import NeuralModel
 from dnastudy.runs import NEURAL
 from dnastudy.seeds import kinds
 
@@ -22,10 +24,13 @@ LARGEST = 5_000_000
 CARD = "README.md"
 
 
-def ship(results: Mapping[str, Result], relatives: pd.DataFrame, replicates: int, folder: Path = TRAINED) -> list[str]:
-    """Copy the seed of each neural model that predicts the validation genes best, and write the card of all.
+def ship(
+    results: Mapping[str, Result], test: pd.DataFrame, relatives: pd.DataFrame, replicates: int, folder: Path = TRAINED
+) -> list[str]:
+    """Ship the seed of each neural model that predicts the validation genes best, and write the card of all.
 
-    ``relatives`` as `Store.relatives` gives them. Raises ModelError if a model is too large to come with a package.
+    Weights are rounded to half precision, and the card has the figures of what is shipped. ``relatives`` as
+    `Store.relatives` gives them. Raises ModelError if a model is too large to come with a package.
     """
     parts, shipped = [_HEAD], []
     for kind in NEURAL:
@@ -33,24 +38,27 @@ def ship(results: Mapping[str, Result], relatives: pd.DataFrame, replicates: int
         if not names:
             continue
         name = min(names, key=lambda n: results[n].record["validation_perplexity"])
-        source = results[name].model_folder()
-        size = sum(path.stat().st_size for path in source.rglob("*") if path.is_file())
-        if size > LARGEST:
-            raise ModelError(f"{name}: {size:,} bytes, and at most {LARGEST:,} come with the package; make it smaller")
         with whole_folder(folder / kind) as half:
-            shutil.copytree(source, half, dirs_exist_ok=True)
-        parts.append(_card(kind, name, results[name], relatives, replicates, size))
+            shutil.copytree(results[name].model_folder(), half, dirs_exist_ok=True)
+            weights = half / NeuralModel.arrays_file
+            arrays = safetensors.numpy.load_file(weights)
+            safetensors.numpy.save_file({key: array.astype(np.float16) for key, array in arrays.items()}, weights)
+            size = sum(path.stat().st_size for path in half.iterdir())
+            if size > LARGEST:
+                raise ModelError(f"{name}: {size:,} bytes, and at most {LARGEST:,} come with the package")
+        scores = evaluation.score(models.load(folder / kind), test)
+        parts.append(_card(kind, name, results[name], scores, relatives, replicates, size))
         shipped.append(name)
     write_whole(folder / CARD, "\n".join([*parts, _LIMITS]))
     return shipped
 
 
-def _card(kind: str, name: str, result: Result, relatives: pd.DataFrame, replicates: int, size: int) -> str:
-    record = result.record
-    found, settings, course = record["metrics"], record["settings"], record["training"]
+def _card(kind, name, result: Result, scores: pd.DataFrame, relatives: pd.DataFrame, replicates, size) -> str:
+    record, found = result.record, evaluation.metrics(scores, replicates)
+    settings, course = record["settings"], record["training"]
     low, high = found["interval"]
     has = np.where(relatives["identity"] > 0, "with", "without")
-    groups = evaluation.by_group(result.scores(), has, replicates).itertuples()
+    groups = evaluation.by_group(scores, has, replicates).itertuples()
     near = ", ".join(
         f"{row.nucleotide_perplexity:.3f} on the {row.genes:,} test genes {row.group} one" for row in groups
     )
@@ -59,7 +67,8 @@ def _card(kind: str, name: str, result: Result, relatives: pd.DataFrame, replica
 
 | | |
 |---|---|
-| model | `{kind}` (`{MODELS[kind]}`), {record["parameters"]:,} weights, {size / 1e6:.1f} MB |
+| model | `{kind}` (`{MODELS[kind]}`), {record["parameters"]:,} weights in half precision, \
+{size / 1e6:.1f} MB |
 | run | `{name}`, id `{record["id"]}`, commit `{record["commit"]}`; its record is `results/runs/{name}.json` |
 | data | {record["data"]["description"]}; learned from {record["data"]["train_genes"]:,} genes, \
 {record["data"]["train_nucleotides"]:,} nt |

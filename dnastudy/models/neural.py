@@ -16,7 +16,7 @@ from torch import nn
 
 from dnastudy.models import base
 from dnastudy.models.networks import Network
-from dnastudy.sequences import encode
+from dnastudy.sequences import EncodedSequences, choose, encode
 from dnastudy.training import hardware
 from dnastudy.training.batches import START, Symbols, sorted_runs
 from dnastudy.training.log import Workspace
@@ -90,11 +90,19 @@ class NeuralModel(base.LanguageModel):
     ) -> Self:
         """See the base class."""
         self.__init__(self.settings)
-        train, validation = encode(train), encode(validation if validation is not None else [])
+        train, validation = (
+            self._with_symbols(encode(genes if genes is not None else [])) for genes in (train, validation)
+        )
         course = train_network(self.network, self.settings, train, validation, workspace, report)
         self.network.to(hardware.device()).eval()
         self.notes = {"training": asdict(course)}
         return self
+
+    def _with_symbols(self, genes: EncodedSequences) -> EncodedSequences:
+        """Leave out genes without anything to predict: empty ones, of which not even the end is learned."""
+        if self.settings.end or (genes.lengths > 0).all():
+            return genes
+        return choose(genes, np.flatnonzero(genes.lengths))
 
     # the protocol
 

@@ -9,8 +9,7 @@ from typing import Any
 import torch
 
 from dnastudy.files import write_whole
-
-NAME = "checkpoint.pt"
+from dnastudy.training.log import CHECKPOINT as NAME
 
 
 def write(folder: Path, state: dict[str, Any]) -> None:

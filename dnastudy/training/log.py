@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 LOG = "log.csv"
+CHECKPOINT = "checkpoint.pt"
 COLUMNS = ["step", "epoch", "symbols", "loss", "gradient_norm", "learning_rate", "validation", "seconds"]
 
 
@@ -22,6 +23,10 @@ class Workspace:
     every_seconds: float = 60.0
     """Between two checkpoints; one is written after each epoch as well."""
     tensorboard: bool = False
+
+    def finish(self) -> None:
+        """Remove the checkpoint, once what it led to is saved; the log stays."""
+        (self.folder / CHECKPOINT).unlink(missing_ok=True)
 
 
 def is_main_process() -> bool:

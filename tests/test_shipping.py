@@ -1,0 +1,55 @@
+"""Models that come with the package: what is shipped is small, loads by name, and its card says what it does."""
+
+import re
+
+import numpy as np
+import pytest
+
+from dnastudy import evaluation, models, shipping
+from dnastudy.datasets import load_dataset
+from dnastudy.errors import ModelError
+from dnastudy.experiments import Store
+from dnastudy.runs import Run
+
+
+@pytest.fixture
+def made(tmp_path):
+    dataset = load_dataset("simulated", genes=200, seed=1)
+    store = Store(tmp_path / "store")
+    settings = {"embedding": 8, "units": 8, "epochs": 1, "context": 2}
+    runs = [Run(name=f"lstm-{s}", model="lstm", settings={**settings, "seed": s}, replicates=100) for s in (1, 2)]
+    return dataset, store, {run.name: store.get(run, dataset) for run in runs}
+
+
+def test_the_best_seed_is_shipped_and_its_card_is_of_what_is_shipped(made, tmp_path, monkeypatch):
+    dataset, store, results = made
+    folder = tmp_path / "trained"
+    best = min(results, key=lambda name: results[name].record["validation_perplexity"])
+    assert shipping.ship(results, dataset.test, store.relatives(dataset), 100, folder) == [best]
+    monkeypatch.setattr(models, "TRAINED", folder)
+    shipped = models.load("lstm")
+    whole = results[best].model()
+    for a, b in zip(shipped.log_distributions(["ACGTTGCA"]), whole.log_distributions(["ACGTTGCA"]), strict=True):
+        np.testing.assert_allclose(a, b, atol=0.01)
+    card = (folder / "README.md").read_text()
+    figure = evaluation.nucleotide_perplexity(evaluation.score(shipped, dataset.test))
+    assert f"nucleotide perplexity {figure:.4f}" in card and f"`{best}`" in card
+    assert "units=8" in card and "Limits" in card
+
+
+def test_a_model_that_is_too_large_is_refused_and_nothing_is_left(made, tmp_path, monkeypatch):
+    dataset, store, results = made
+    monkeypatch.setattr(shipping, "LARGEST", 100)
+    with pytest.raises(ModelError, match="come with the package"):
+        shipping.ship(results, dataset.test, store.relatives(dataset), 100, tmp_path / "trained")
+    assert not any((tmp_path / "trained").glob("*")) if (tmp_path / "trained").exists() else True
+
+
+def test_what_comes_with_the_package_is_small_and_has_its_card():
+    folders = [path for path in models.TRAINED.iterdir() if path.is_dir()] if models.TRAINED.is_dir() else []
+    assert {path.name for path in folders} >= {models.DEFAULT}
+    card = (models.TRAINED / "README.md").read_text()
+    for folder in folders:
+        assert sum(path.stat().st_size for path in folder.iterdir()) <= 5_000_000
+        assert re.search(rf"^## {folder.name}$", card, re.MULTILINE)
+        assert np.isfinite(models.load(folder.name).log_probs(["ACGT"])[0]).all()
