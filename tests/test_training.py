@@ -19,9 +19,10 @@ from helpers import ROOT, random_sequences
 
 from dnastudy import models
 from dnastudy.datasets import paper
+from dnastudy.errors import ModelError
 from dnastudy.models.lstm import LSTM, Recurrent
 from dnastudy.sequences import encode
-from dnastudy.training import checkpoint
+from dnastudy.training import checkpoint, hardware
 from dnastudy.training.batches import IGNORED, START, Symbols, epoch_batches, parts
 from dnastudy.training.log import LOG, Workspace
 from dnastudy.training.loop import train
@@ -386,3 +387,23 @@ def test_a_compiled_network_learns_the_same(tmp_path, monkeypatch):
         made.fit_long(GENES, HELD_OUT, Workspace(tmp_path / name))
         assert all("_orig_mod" not in key for key in made._arrays())
     np.testing.assert_allclose(losses(tmp_path / "compiled"), losses(tmp_path / "plain"), rtol=1e-4)
+
+
+def test_a_wish_for_hardware_that_is_not_there_is_refused(monkeypatch):
+    monkeypatch.setenv("DNASTUDY_ACCELERATOR", "gpu")
+    with pytest.raises(ModelError, match="DNASTUDY_ACCELERATOR=gpu: must be auto, cpu or cuda"):
+        hardware.accelerator()
+    monkeypatch.setenv("DNASTUDY_ACCELERATOR", "cuda")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ModelError, match="sees no GPU"):
+        models.create("lstm", TINY).fit(GENES)
+    monkeypatch.setenv("DNASTUDY_ACCELERATOR", "auto")
+    assert hardware.accelerator() == "cpu" and hardware.device_name() is None
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_gpu_learns_what_a_processor_does(tmp_path, monkeypatch):
+    for name in ("cpu", "cuda"):
+        monkeypatch.setenv("DNASTUDY_ACCELERATOR", name)
+        fitted({"dropout": 0.0}, tmp_path / name)
+    np.testing.assert_allclose(losses(tmp_path / "cuda"), losses(tmp_path / "cpu"), rtol=5e-3)
