@@ -11,6 +11,7 @@ GPU where there is one. ``--write`` stores results/neural_speed.json.
 from __future__ import annotations
 
 import argparse
+import itertools
 import statistics
 import time
 from collections.abc import Callable
@@ -33,8 +34,8 @@ ROOT = Path(__file__).parents[1]
 RECORD = ROOT / "results" / "neural_speed.json"
 SIZES = {"lstm": {}, "transformer": {}}
 PAIRS = 1000
-SAMPLES, SAMPLE_LENGTH = 128, 1000
-"""The longest genes of the study, as many at once as fit well."""
+WRITTEN = [(64, 300), (128, 1000)]
+"""Sequences and their length: a few short genes, and as many of the longest ones as fit well."""
 
 
 def gpt2() -> torch.nn.Module:
@@ -177,31 +178,31 @@ def sampling(rounds: int) -> list[dict]:
     """Sequences of one length from both networks beside `generate`; END is held off, so all write equally much."""
     rows = []
     device = hardware.device()
-    for name in SIZES:
+    for name, (count, length) in itertools.product(SIZES, WRITTEN):
         model = models.create(name, SIZES[name])
         model.network.output.bias.data[4] = -1e4
         model.network.to(device)
         peer = gpt2().to(device).eval()
-        start = torch.full((SAMPLES, 1), 4, device=device)
+        start = torch.full((count, 1), 4, device=device)
 
-        def ours(model=model) -> float:
+        def ours(model=model, count=count, length=length) -> float:
             begin = time.perf_counter()
-            drawn = model.sample(SAMPLES, seed=1, max_length=SAMPLE_LENGTH)
-            assert {len(gene) for gene in drawn} == {SAMPLE_LENGTH}
+            drawn = model.sample(count, seed=1, max_length=length)
+            assert {len(gene) for gene in drawn} == {length}
             return time.perf_counter() - begin
 
-        def generate(peer=peer, start=start) -> float:
+        def generate(peer=peer, start=start, length=length) -> float:
             begin = time.perf_counter()
             with torch.inference_mode():
                 drawn = peer.generate(start, attention_mask=torch.ones_like(start), do_sample=True, top_k=0,
-                                      suppress_tokens=[4, 5], max_new_tokens=SAMPLE_LENGTH)  # fmt: skip
-            assert drawn.shape == (SAMPLES, SAMPLE_LENGTH + 1)
+                                      suppress_tokens=[4, 5], max_new_tokens=length)  # fmt: skip
+            assert drawn.shape[1] == length + 1
             return time.perf_counter() - begin
 
         seconds = in_turn({"ours": ours, "generate": generate}, rounds)
-        written = SAMPLES * SAMPLE_LENGTH
+        written = count * length
         rows.append({
-            "model": name, "weights": model.num_parameters, "sequences": SAMPLES, "length": SAMPLE_LENGTH,
+            "model": name, "weights": model.num_parameters, "sequences": count, "length": length,
             "ours_nt_per_s": written / statistics.median(seconds["ours"]),
             "generate_nt_per_s": written / statistics.median(seconds["generate"]),
             "times_faster": ratio(seconds, "ours", "generate"),
