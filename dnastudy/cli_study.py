@@ -259,15 +259,11 @@ def job_run(name: str, out: Path, profile: ProfileName = "quick") -> None:
     """Compute one run of a profile and write its record."""
     from dnastudy.experiments import Store
     from dnastudy.files import write_whole
-    from dnastudy.models.base import ModelError
     from dnastudy.records import to_json
-    from dnastudy.runs import all_runs
+    from dnastudy.runs import find_run
 
     settings = _profile(profile)
-    found = next((run for run in all_runs(settings) if run.name == name), None)
-    if found is None:
-        raise ModelError(f"profile {profile} has no run {name!r}")
-    write_whole(out, to_json(Store().get(found, settings.dataset(), say).record))
+    write_whole(out, to_json(Store().get(find_run(settings, name), settings.dataset(), say).record))
 
 
 @job.command("chapter")

@@ -195,7 +195,21 @@ def ensemble_runs(profile: Profile) -> list[Run]:
     ]
 
 
+GROUPS = (ngram_runs, expert_runs, expert_trials, neural_runs, neural_trials, ensemble_runs)
+
+
 def all_runs(profile: Profile) -> list[Run]:
     """Every run the chapters of the study ask for; the workflow computes them in parallel."""
-    groups = (ngram_runs, expert_runs, expert_trials, neural_runs, neural_trials, ensemble_runs)
-    return [run for group in groups for run in group(profile)]
+    return [run for group in GROUPS for run in group(profile)]
+
+
+def find_run(profile: Profile, name: str) -> Run:
+    """Return the run of this name; ModelError if there is none.
+
+    Groups are made one after the other, so that a job that counts n-grams does not wait for torch.
+    """
+    for group in GROUPS:
+        for run in group(profile):
+            if run.name == name:
+                return run
+    raise ModelError(f"the profile has no run {name!r}")
