@@ -27,7 +27,7 @@ RECIPE = {
     "positions": "learned positions",
     "end": "predicts the end", "precision": "precision of the training",
 }  # fmt: skip
-HARDWARE = {"precision", "micro_nucleotides"}
+HARDWARE = {"precision", "micro_nucleotides", "validation_nucleotides"}
 """Settings in which a trial of ours may differ from the paper's."""
 TODAY, PAPERS = "today's recipe", "the paper's recipe"
 
