@@ -110,7 +110,7 @@ class LSTM(NeuralModel):
         positions: int = Field(
             default=0, ge=0, description="positions with a learned embedding (later ones share the last); 0: none"
         )
-        dropout: float = Field(default=0.3, ge=0, lt=1, description="dropout between layers and before the output")
+        dropout: float = Field(default=0.2, ge=0, lt=1, description="dropout between layers and before the output")
 
     def _build(self) -> Recurrent:
         return Recurrent(self.settings)

@@ -262,7 +262,7 @@ class Transformer(NeuralModel):
             description="positions with a learned embedding (post-norm only; later ones share the last)",
         )
         dropout: float = Field(
-            default=0.2, ge=0, lt=1, description="dropout of the embeddings and of what each block adds"
+            default=0.1, ge=0, lt=1, description="dropout of the embeddings and of what each block adds"
         )
 
         @model_validator(mode="after")

@@ -12,7 +12,7 @@ from dnastudy.settings import Settings
 class Recipe(Settings):
     """Settings of a training; all but ``micro_nucleotides`` and ``precision`` change what is learned on paper."""
 
-    epochs: int = Field(default=10, ge=1, description="times through the training genes, at most")
+    epochs: int = Field(default=12, ge=1, description="times through the training genes, at most")
     batch_nucleotides: int = Field(
         default=2_500, ge=2, description="nucleotides a step learns from, padding included, at most"
     )
@@ -36,7 +36,7 @@ class Recipe(Settings):
     weight_decay: float = Field(default=0.01, ge=0, description="weight decay of matrices (AdamW)")
     beta2: float = Field(default=0.95, gt=0, lt=1, description="memory of squared gradients (AdamW)")
     noise: float = Field(
-        default=0.0,
+        default=0.05,
         ge=0,
         lt=1,
         description="share of the nucleotides read in training that are replaced by random ones, as substitutions "
