@@ -61,7 +61,6 @@ def evaluate(
     prequential: Prequential = False,
     set: Set = None,
     preset: Preset = "",
-    tensorboard: Annotated[bool, typer.Option(help="Write TensorBoard events beside the checkpoints.")] = False,
     invalid: Invalid = "error",
     empty: Empty = "error",
     duplicates: Duplicates = "error",
@@ -171,8 +170,7 @@ def train(
     check_folder(out)
     policies = {"invalid": invalid, "empty": empty, "duplicates": duplicates}
     given = _settings(model, preset, set, validation, join_validation)
-    words = json.dumps([model, given, list(map(str, train)), str(validation), policies], sort_keys=True, default=str)
-    workspace = Workspace(out.with_name(f"{out.name}.training"), words, tensorboard=tensorboard)
+    workspace = Workspace(out.with_name(f"{out.name}.training"), tensorboard=tensorboard)
     fitted, learned, seconds = _fit(model, given, train, validation, join_validation, policies, workspace)
     if not is_main_process():
         return

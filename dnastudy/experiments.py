@@ -15,7 +15,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -45,15 +45,21 @@ def _id(parts: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _identity(run: Run, dataset: Dataset) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What identifies the fit, and what identifies its scores."""
-    cls = models.model_class(run.model)
+def _code(cls: type[LanguageModel]) -> tuple[str, str]:
+    """Hash of the code a model's fit depends on, and of the code its scores depend on."""
     package, _, rest = cls.__module__.partition(".")
     # a model from outside the package is code as well (none can be seen of one typed into a notebook)
     outside = getattr(sys.modules[cls.__module__], "__file__", None)
     file = f"{rest.replace('.', '/')}.py" if package == "dnastudy" else outside
     own = [file] if file else []
     everything = ["sequences.py", "models/base.py", *cls.further_code, *own]
+    return code_hash(*(everything if cls.learning_code is None else [*cls.learning_code, *own])), code_hash(*everything)
+
+
+def _identity(run: Run, dataset: Dataset) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What identifies the fit, and what identifies its scores."""
+    cls = models.model_class(run.model)
+    learning, everything = _code(cls)
     members = [
         run.model_copy(update={"model": name, "settings": settings}) for name, settings in cls.parts(run.settings)
     ]
@@ -63,7 +69,7 @@ def _identity(run: Run, dataset: Dataset) -> tuple[dict[str, Any], dict[str, Any
         "train": [dataset.hashes[name] for name in run.train],
         "join": [dataset.hashes[name] for name in run.join],
         "validation": dataset.hashes["validation"],
-        "code": code_hash(*(everything if cls.learning_code is None else [*cls.learning_code, *own])),
+        "code": learning,
         **({"members": [_id(_identity(member, dataset)[0]) for member in members]} if members else {}),
     }
     record = "".join(map(inspect.getsource, (Store._score, _groups, _plain, length_labels)))
@@ -73,7 +79,7 @@ def _identity(run: Run, dataset: Dataset) -> tuple[dict[str, Any], dict[str, Any
         "types": _id({"types": list(dataset.splits[run.test]["type"])}),
         "replicates": run.replicates,
         "prequential": run.prequential,
-        "code": [code_hash("evaluation.py"), code_hash(*everything), hashlib.sha256(record.encode()).hexdigest()],
+        "code": [code_hash("evaluation.py"), everything, hashlib.sha256(record.encode()).hexdigest()],
     }
 
 
@@ -273,10 +279,15 @@ def fit_model(
 ) -> tuple[LanguageModel, float]:
     """Return a model fitted on ``train``, joined by ``join``, and the seconds that took, encoding included.
 
-    ``workspace`` keeps the checkpoints of a long training, whose ``report`` tells its progress; ``members`` are the
-    fitted parts of a model made of others.
+    ``workspace`` keeps the checkpoints of a long training, whose ``report`` tells its progress; one without a
+    fingerprint gets that of the genes, settings and code, so that none goes on from the checkpoint of another.
+    ``members`` are the fitted parts of a model made of others.
     """
     model = models.create(name, settings)
+    if workspace and not workspace.fingerprint:
+        parts = {"model": name, "settings": model.settings.model_dump(mode="json"), "code": _code(type(model))[0]}
+        fingerprint = _id({**parts, "train": train, "validation": validation, "join": join})
+        workspace = replace(workspace, fingerprint=fingerprint)
     model.prepare()
     reset_peak_memory()
     start = time.perf_counter()

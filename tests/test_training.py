@@ -20,6 +20,7 @@ from helpers import ROOT, random_sequences
 from dnastudy import models
 from dnastudy.datasets import paper
 from dnastudy.errors import ModelError
+from dnastudy.experiments import fit_model
 from dnastudy.models.lstm import LSTM, Recurrent
 from dnastudy.sequences import encode
 from dnastudy.training import checkpoint, hardware
@@ -265,6 +266,21 @@ def test_a_checkpoint_of_another_training_is_not_gone_on_with(tmp_path):
     before = len(losses(tmp_path))
     fitted({"epochs": 1}, tmp_path, fingerprint="other")
     assert len(losses(tmp_path)) == before / 2
+
+
+def test_other_genes_are_another_training(tmp_path):
+    """A training that is not named goes on where the same genes and settings were stopped, and nowhere else."""
+
+    def steps(genes, **changes):
+        fit_model("lstm", {**TINY, **changes}, genes, HELD_OUT, workspace=Workspace(tmp_path))
+        return losses(tmp_path)
+
+    first = steps(GENES)
+    # a training that is done goes on with its last checkpoint: no step more
+    clock = [row["seconds"] for row in log_of(tmp_path)]
+    assert steps(GENES) == first and [row["seconds"] for row in log_of(tmp_path)] == clock
+    assert steps(random_sequences(120, seed=5, low=20, high=140)) != first
+    assert steps(GENES, seed=2) != first
 
 
 def test_a_loss_that_explodes_stops_with_step_genes_and_checkpoint(tmp_path):
