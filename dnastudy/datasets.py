@@ -91,7 +91,8 @@ def load_dataset(data: str, *, genes: int = 4000, seed: int = 1) -> Dataset:
     data = data or os.environ.get(DATA_VARIABLE, "")
     if not data:
         raise DataError(
-            f"no genes named: set {DATA_VARIABLE} or give a folder (`dnastudy data fetch` fills one), a gene file, "
+            f"no genes named: set {DATA_VARIABLE} or --data (in a chapter: the parameter data) to a folder "
+            f"(`dnastudy data fetch` fills one), a gene file, "
             f"or {SIMULATED!r}"
         )
     path = Path(data) if data == SIMULATED else Path(data).expanduser().resolve()

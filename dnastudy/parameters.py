@@ -166,4 +166,5 @@ def _complaint(item: Mapping[str, Any], known: Sequence[str]) -> str:
     hint = ""
     if isinstance(value, str) and re.fullmatch(r"[-+]?\d+[eE][-+]?\d+", value):
         hint = " (YAML reads 1e-3 as text; write 1.0e-3)"
-    return f"parameter '{name}': {item['msg'][0].lower()}{item['msg'][1:]}, got {value!r}{hint}"
+    message = item["msg"].replace("Input should be", "should be")
+    return f"parameter '{name}' {message}, not {value!r}{hint}"

@@ -21,14 +21,17 @@ class Settings(BaseModel):
         try:
             return cls(**given)
         except ValidationError as error:
-            lines = []
+            lines, unknown = [], False
             for problem in error.errors():
                 key = ".".join(map(str, problem["loc"])) or what
                 if problem["type"] == "extra_forbidden":
+                    unknown = True
                     near = difflib.get_close_matches(key, cls.model_fields, 1)
-                    lines.append(f"unknown setting {key!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
-                else:
-                    message = problem["msg"].removeprefix("Value error, ")
-                    lines.append(message if key == what else f"setting {key!r}: {message}, got {problem['input']!r}")
-            known = "; ".join(f"{k} ({f.description})" if f.description else k for k, f in cls.model_fields.items())
-            raise ModelError(f"{what}: {'; '.join(lines)}. Known settings: {known or 'none'}") from None
+                    lines.append(f"unknown setting {key!r}" + (f" (did you mean {near[0]!r}?)" if near else ""))
+                    continue
+                message = problem["msg"].removeprefix("Value error, ").replace("Input should be", "should be")
+                field = cls.model_fields.get(str(problem["loc"][0])) if problem["loc"] else None
+                about = f" ({field.description})" if field and field.description else ""
+                lines.append(message if key == what else f"setting {key!r}{about} {message}, not {problem['input']!r}")
+            known = f". Known settings: {', '.join(cls.model_fields) or 'none'}" if unknown else ""
+            raise ModelError(f"{what}: {'; '.join(lines)}{known}") from None

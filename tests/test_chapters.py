@@ -92,10 +92,10 @@ def test_schema_refuses_all_but_typed_literals(source, words):
 
 BAD = [
     ({"treshold": 3}, "unknown parameter 'treshold'; did you mean 'threshold'? (known: threshold, names, repeats)"),
-    ({"threshold": "1e-3"}, "got '1e-3' (YAML reads 1e-3 as text; write 1.0e-3)"),
-    ({"repeats": "4"}, "parameter 'repeats': input should be a valid integer, got '4'"),
+    ({"threshold": "1e-3"}, "not '1e-3' (YAML reads 1e-3 as text; write 1.0e-3)"),
+    ({"repeats": "4"}, "parameter 'repeats' should be a valid integer, not '4'"),
     ({"repeats": 2.5}, "parameter 'repeats'"),
-    ({"names": [1]}, "parameter 'names.0': input should be a valid string, got 1"),
+    ({"names": [1]}, "parameter 'names.0' should be a valid string, not 1"),
 ]
 
 

@@ -266,9 +266,9 @@ def test_genes_learned_from_are_not_silently_scored(dnastudy, files):
 # --- what is refused -----------------------------------------------------------------------------------------------
 
 SETTINGS = [
-    (["ordre=3"], ["unknown setting 'ordre'", "did you mean 'order'?", "Known settings: order"]),
-    (["order=abc"], ["setting 'order'", "valid integer", "got 'abc'"]),
-    (["order=2.5"], ["setting 'order'", "valid integer", "got 2.5"]),
+    (["ordre=3"], ["unknown setting 'ordre'", "(did you mean 'order'?)", "Known settings: order"]),
+    (["order=abc"], ["setting 'order'", "valid integer", "not 'abc'"]),
+    (["order=2.5"], ["setting 'order'", "valid integer", "not 2.5"]),
     (["order=13"], ["setting 'order'", "less than or equal to 12"]),
     (["smoothing=none"], ["setting 'smoothing'", "'mle', 'laplace' or 'witten-bell'"]),
     (["novelty=2", "smoothing=mle"], ["novelty is for smoothing=witten-bell"]),
@@ -628,8 +628,8 @@ def no_kernel(monkeypatch):
 WRONG = [
     (["-p", "unknown", "3"], ["unknown parameter 'unknown'", "(known: profile, data, order)"]),
     (["-p", "ordr", "3"], ["did you mean 'order'?"]),
-    (["-p", "order", "abc"], ["parameter 'order'", "valid integer", "got 'abc'"]),
-    (["-p", "order=2.5"], ["parameter 'order'", "got 2.5"]),
+    (["-p", "order", "abc"], ["parameter 'order'", "valid integer", "not 'abc'"]),
+    (["-p", "order=2.5"], ["parameter 'order'", "not 2.5"]),
     (["-p", "order"], ["-p order: a name and a value are needed"]),
     (["-p", "order", "6", "-p", "order=7"], ["-p order: given twice"]),
     (["-p", "unknown", "3", "-p", "order", "abc"], ["'unknown'", "'order'"]),
@@ -702,7 +702,7 @@ def test_reproducing_needs_the_papers_genes(refused, dnastudy, tmp_path):
         message = refused("reproduce", "ngrams", "--data", data)
         assert "the paper's figures are of its own genes, and these are" in message
         assert "dnastudy data fetch" in message
-    assert "no genes named: set DNASTUDY_DATA" in refused("reproduce", "ngrams")
+    assert "no genes named: set DNASTUDY_DATA or --data" in refused("reproduce", "ngrams")
     assert not (tmp_path / "store").exists(), "nothing was computed"
 
 

@@ -105,7 +105,7 @@ def test_the_environment_names_the_genes_when_nothing_else_does(folder, monkeypa
     assert same_splits(load_dataset(""))
     assert load_dataset("simulated", genes=60).name == "simulated"
     monkeypatch.delenv("DNASTUDY_DATA")
-    with pytest.raises(DataError, match="no genes named: set DNASTUDY_DATA or give a folder"):
+    with pytest.raises(DataError, match="no genes named: set DNASTUDY_DATA or --data"):
         load_dataset("")
 
 

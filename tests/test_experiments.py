@@ -550,18 +550,18 @@ def test_a_profile_of_ones_own(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"mle_order": [1]}, ["unknown setting 'mle_order'", "did you mean 'mle_orders'?", "simulated_genes"]),
-        ({"seed": "one"}, ["setting 'seed'", "valid integer", "got 'one'"]),
+        ({"mle_order": [1]}, ["unknown setting 'mle_order'", "did you mean 'mle_orders'?", "Known settings: data"]),
+        ({"seed": "one"}, ["setting 'seed'", "valid integer", "not 'one'"]),
         ({"seed": -1}, ["setting 'seed'", "greater than or equal to 0"]),
-        ({"mle_orders": 3}, ["setting 'mle_orders'", "valid list", "got 3"]),
-        ({"train_orders": [2, "x"]}, ["setting 'train_orders.1'", "got 'x'"]),
-        ({"simulated_genes": 4000.0}, ["setting 'simulated_genes'", "got 4000.0"]),
+        ({"mle_orders": 3}, ["setting 'mle_orders'", "valid list", "not 3"]),
+        ({"train_orders": [2, "x"]}, ["setting 'train_orders.1'", "not 'x'"]),
+        ({"simulated_genes": 4000.0}, ["setting 'simulated_genes'", "not 4000.0"]),
     ],
 )
-def test_mistakes_in_a_profile_are_named_with_the_known_settings(tmp_path, changes, words):
+def test_mistakes_in_a_profile_are_named(tmp_path, changes, words):
     with pytest.raises(ModelError) as caught:
         load_profile(write_profile(tmp_path, **changes))
-    for word in ["profile mine.yaml", "Known settings: data", *words]:
+    for word in ["profile mine.yaml", *words]:
         assert word in str(caught.value)
 
 
