@@ -191,12 +191,3 @@ def by_relative(
         for label, runs in names.items()
     ]
     return pd.concat(parts, ignore_index=True)
-
-
-def difference(
-    results: Mapping[str, Result], first: Sequence[str], second: Sequence[str], replicates: int
-) -> dict[str, Any]:
-    """Bits per base of the mean of the first runs minus that of the second, with a paired interval over genes."""
-    return evaluation.paired_difference(
-        *(mean_scores([results[name] for name in runs]) for runs in (first, second)), replicates
-    )

@@ -6,7 +6,7 @@ are means; every function of `evaluation` takes such a table.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -35,6 +35,15 @@ def mean_scores(results: list[Result]) -> pd.DataFrame:
         raise ValueError("mean_scores: the score tables are of different genes")
     columns = [name for name in first if "log_prob" in name]
     return first.assign(**{name: sum((o[name] for o in others), first[name]) / len(results) for name in columns})
+
+
+def difference(
+    results: Mapping[str, Result], first: Sequence[str], second: Sequence[str], replicates: int
+) -> dict[str, Any]:
+    """Bits per base of the mean of the first runs minus that of the second, with a paired interval over genes."""
+    return evaluation.paired_difference(
+        *(mean_scores([results[name] for name in runs]) for runs in (first, second)), replicates
+    )
 
 
 def over_seeds(results: Mapping[str, Result], replicates: int) -> dict[str, dict[str, Any]]:

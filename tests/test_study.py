@@ -73,6 +73,16 @@ def test_the_expert_model_keeps_what_was_asked_of_it():
         assert record["data"]["train"] + record["data"]["join"] == memory.split("+")
 
 
+def test_the_networks_keep_what_was_asked_of_them():
+    """The bounds of the neural models, on the paper's test split: means over seeds, intervals paired over genes."""
+    means = study.published_means(ROOT)
+    assert means["lstm"]["nucleotide_perplexity"] <= 3.58
+    for kind in ("lstm", "lstm-paper", "transformer", "transformer-paper"):
+        assert means[kind]["seeds"] >= 3
+    for name, difference in from_json((ROOT / study.FINDINGS).read_text())["ensemble_minus_expert"].items():
+        assert difference["interval"][1] < 0, name
+
+
 def test_the_table_of_relatives_is_of_the_published_genes():
     table = pd.read_csv(ROOT / study.RELATIVES, dtype={"id": str, "nearest": str}, keep_default_na=False)
     assert list(table.columns) == ["id", "memory", "nearest", "identity", "coverage", "strand"]
