@@ -34,8 +34,8 @@ ROOT = Path(__file__).parents[1]
 RECORD = ROOT / "results" / "neural_speed.json"
 SIZES = {"lstm": {}, "transformer": {}}
 PAIRS = 1000
-WRITTEN = [(64, 300), (128, 1000)]
-"""Sequences and their length: a few short genes, and as many of the longest ones as fit well."""
+WRITTEN = [(10, 1000), (64, 300), (128, 1000)]
+"""Sequences and their length: what `dnastudy generate` writes by default at most, and larger orders."""
 
 
 def gpt2() -> torch.nn.Module:
