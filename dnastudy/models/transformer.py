@@ -238,15 +238,17 @@ class Transformer(NeuralModel):
     class Settings(NeuralModel.Settings):
         """Settings of a Transformer."""
 
-        learning_rate: float = Field(default=2e-3, gt=0, description="largest learning rate of AdamW")
+        # small batches and a table of words: more decay, and a longer memory of how large gradients are
+        weight_decay: float = Field(default=0.1, ge=0, description="weight decay of matrices (AdamW)")
+        beta2: float = Field(default=0.99, gt=0, lt=1, description="memory of squared gradients (AdamW)")
         block: Literal["pre-norm", "post-norm"] = Field(
             default="pre-norm",
             description="pre-norm: RMSNorm, rotary positions, SwiGLU; post-norm: the paper's LayerNorm, learned "
             "positions, ReLU",
         )
-        width: int = Field(default=192, ge=1, description="width of the stream between the blocks")
-        layers: int = Field(default=2, ge=1, description="blocks")
-        heads: int = Field(default=3, ge=1, description="attention heads; each is width // heads wide")
+        width: int = Field(default=144, ge=1, description="width of the stream between the blocks")
+        layers: int = Field(default=4, ge=1, description="blocks")
+        heads: int = Field(default=4, ge=1, description="attention heads; each is width // heads wide")
         shared_heads: int | None = Field(
             default=None,
             ge=1,
