@@ -129,8 +129,10 @@ def test_evaluate_takes_it(added, dnastudy):
 def test_its_mistakes_are_told_like_all_others(added, dnastudy):
     code, out, err = dnastudy(f"{EVALUATE} --set pseudocounts=2")
     assert (code, out) == (1, "")
-    assert "unknown setting 'pseudocounts'; did you mean 'pseudocount'?" in err
-    assert "pseudocount (added to each symbol's count)" in err
+    assert "unknown setting 'pseudocounts' (did you mean 'pseudocount'?)" in err
+    code, out, err = dnastudy(f"{EVALUATE} --set pseudocount=-1")
+    assert (code, out) == (1, "")
+    assert "added to each symbol's count" in err
     code, out, err = dnastudy(f"{EVALUATE} --join-validation")
     assert (code, out) == (1, "")
     assert "composition: cannot take more genes after training (as --join-validation and --prequential ask)" in err

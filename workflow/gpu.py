@@ -42,6 +42,7 @@ def bring(run: Run, profile: Profile, store: Store, out: Path) -> None:
 
 
 def main() -> None:
+    """Run what the profile wants until the deadline; what was stopped goes on with the next call."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--profile", default="gpu")
     parser.add_argument("--minutes", type=float, default=9.0, help="deadline")
