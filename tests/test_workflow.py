@@ -127,8 +127,8 @@ def test_the_published_chapters_are_left_alone(killed):
         assert "simulated genes" in path.read_text()
 
 
-def test_a_failing_job_is_named(tmp_path):
-    folder = _copy(tmp_path)
+def test_a_failing_job_is_named(killed, tmp_path):
+    folder = Path(shutil.copytree(killed[0], tmp_path / "dnastudy"))
     path = folder / "notebooks" / "rerun.ipynb"
     notebook = nbformat.read(path, 4)
     notebook.cells.append(nbformat.v4.new_code_cell("raise ValueError('broken on purpose')"))
@@ -138,6 +138,7 @@ def test_a_failing_job_is_named(tmp_path):
     assert "chapter" in done.stdout and "rerun" in done.stdout
     assert "broken on purpose" in (folder / "_build" / "quick" / "logs" / "chapter-rerun.log").read_text()
     assert not (folder / "_build" / "quick" / "chapters" / "rerun.ipynb").exists()
+    assert not re.search(r"^run +\d+", done.stdout, re.MULTILINE), "runs were computed again for a changed page"
 
 
 @pytest.mark.parametrize("cluster", ["slurm", "kubernetes"])
