@@ -67,7 +67,8 @@ def sweep(
     Raises
     ------
     ModelError
-        For a model without a space, settings that do not exist, or a folder that another sweep is using.
+        For a model without a space, settings that do not exist, a folder that another sweep is using, or where no
+        trial could be trained.
     """
     if model not in SPACES:
         raise ModelError(f"{model}: nothing to search; models with a search space: {', '.join(NEURAL)}")
@@ -98,14 +99,17 @@ def _search(name, model, dataset, folder, trials, seed, fixed, space, log) -> op
         try:
             fitted, facts = store.fit(run, dataset, log)
         except TrainingError as error:  # such settings do not work: not a failure of the sweep
-            study.tell(trial, state=TrialState.PRUNED)
             trial.set_user_attr("error", str(error))
+            study.tell(trial, state=TrialState.PRUNED)
             continue
         value = evaluation.quick_perplexity(fitted, dataset.validation)
         trial.set_user_attr("seconds", facts["seconds"])
         study.tell(trial, value)
         if log:
             log(f"trial {trial.number}: validation perplexity {value:.4f} of {trial.params}")
+    if not study.get_trials(deepcopy=False, states=[TrialState.COMPLETE]):
+        *_, last = study.get_trials(deepcopy=False, states=[TrialState.PRUNED])
+        raise ModelError(f"{model}: none of its trials could be trained; the last: {last.user_attrs['error']}")
     return study
 
 

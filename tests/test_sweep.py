@@ -11,7 +11,9 @@ import pytest
 
 from dnastudy.datasets import load_dataset
 from dnastudy.errors import ModelError
+from dnastudy.experiments import Store
 from dnastudy.sweep import SPACES, sweep, trial_table
+from dnastudy.training.report import TrainingError
 
 FIXED = {"epochs": 1, "embedding": 8, "units": 8, "layers": 1}
 
@@ -45,6 +47,24 @@ def test_a_sweep_repeats_goes_on_and_sees_no_test_gene(dataset, tmp_path, monkey
     table = trial_table(whole)
     assert table["validation_perplexity"].is_monotonic_increasing and not {"layers", "embedding"} & set(table)
     assert not (tmp_path / "store" / "runs").exists()  # nothing was scored on the test genes
+
+
+def test_settings_that_do_not_train_are_a_result(dataset, tmp_path, monkeypatch):
+    monkeypatch.setenv("DNASTUDY_STORE", str(tmp_path / "store"))
+    works, asked = Store.fit, []
+
+    def fit(store, run, *more):
+        asked.append(run.name)
+        if len(asked) == 1:
+            raise TrainingError("the loss is no number at step 3")
+        return works(store, run, *more)
+
+    monkeypatch.setattr(Store, "fit", fit)
+    with pytest.raises(ModelError, match="none of its trials could be trained.*no number at step 3"):
+        sweep("lstm", dataset, tmp_path / "a", 1, seed=5, fixed=FIXED)
+    found = sweep("lstm", dataset, tmp_path / "a", 2, seed=5, fixed=FIXED)
+    assert found.trials[0].user_attrs["error"] == "the loss is no number at step 3"
+    assert trial_table(found)["trial"].tolist() == [1]
 
 
 def test_what_cannot_be_searched_is_said(dataset, tmp_path):
