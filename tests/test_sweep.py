@@ -60,7 +60,7 @@ def test_settings_that_do_not_train_are_a_result(dataset, tmp_path, monkeypatch)
         return works(store, run, *more)
 
     monkeypatch.setattr(Store, "fit", fit)
-    with pytest.raises(ModelError, match="none of its trials could be trained.*no number at step 3"):
+    with pytest.raises(ModelError, match=r"none of its trials could be trained.*no number at step 3"):
         sweep("lstm", dataset, tmp_path / "a", 1, seed=5, fixed=FIXED)
     found = sweep("lstm", dataset, tmp_path / "a", 2, seed=5, fixed=FIXED)
     assert found.trials[0].user_attrs["error"] == "the loss is no number at step 3"
