@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Self
 
 import altair as alt
 import numpy as np
@@ -15,8 +17,8 @@ from dnastudy.experiments import Result
 from dnastudy.figures import loose, series_scale
 from dnastudy.pages import Page
 from dnastudy.runs import Run, expert_runs, neural_runs, neural_trials, ngram_runs
-from dnastudy.seeds import kind_of, mean_scores
-from dnastudy.tables import Table, table
+from dnastudy.seeds import difference, kind_of, mean_scores
+from dnastudy.tables import Table, markdown, table
 
 RECIPE = {
     "noise": "random nucleotides read, share",
@@ -37,12 +39,6 @@ def kinds_of(profile: Any, model: str) -> dict[str, list[Run]]:
     runs = [run for run in neural_runs(profile) if run.model == model]
     papers = [run for run in runs if run.name.startswith(f"{model}-paper-")]
     return {TODAY: [run for run in runs if run not in papers], PAPERS: papers}
-
-
-def run_all(page: Page, model: str) -> dict[str, Result]:
-    """Results of all runs a chapter on one neural model shows, peers of other families included."""
-    neural = [run for run in [*neural_runs(page.profile), *neural_trials(page.profile)] if run.model == model]
-    return page.run([*ngram_runs(page.profile), expert_runs(page.profile)[0], *neural])
 
 
 def recipe_table(profile: Any, model: str) -> Table:
@@ -191,3 +187,126 @@ def by_relative(
         for label, runs in names.items()
     ]
     return pd.concat(parts, ignore_index=True)
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """What the chapter on one neural family shows: both recipes, beside the best n-gram and the expert mixture."""
+
+    page: Page
+    model: str
+    family: str
+    results: dict[str, Result]
+    names: dict[str, list[str]]
+    """Runs, a seed each, by recipe."""
+    labelled: dict[str, list[str]]
+    """Runs by the label of their row."""
+    rows: pd.DataFrame
+    """As of `rows_of`."""
+
+    @classmethod
+    def of(cls, page: Page, model: str) -> Self:
+        """The chapter on a neural model, its runs computed where they are missing."""
+        neural = [run for run in [*neural_runs(page.profile), *neural_trials(page.profile)] if run.model == model]
+        results = page.run([*ngram_runs(page.profile), expert_runs(page.profile)[0], *neural])
+        names = {recipe: [run.name for run in runs] for recipe, runs in kinds_of(page.profile, model).items()}
+        family, ngram = models.model_class(model).family, best_ngram(results)
+        labelled = {
+            f"best n-gram: order {results[ngram].record['settings']['order']}": [ngram],
+            **{f"{family}, {recipe}": runs for recipe, runs in names.items()},
+            "expert mixture": ["expert"],
+        }
+        rows = rows_of(results, labelled, page.profile.bootstrap_replicates)
+        return cls(page, model, family, results, names, labelled, rows)
+
+    def _mean(self, recipe: str, column: str) -> float:
+        return self.rows.set_index("label").loc[f"{self.family}, {recipe}", column]
+
+    def predictions(self) -> Table:
+        """How well all of them predict."""
+        return result_table(
+            self.rows,
+            "Test genes, each scored on its own. All learned from the same training genes. Lower is better; knowing "
+            "nothing is 4, or 2 bits. Intervals are over genes, of the mean over seeds.",
+        )
+
+    def recipe_text(self) -> Any:
+        """What the recipe is worth, and the paper's own figure where these are its genes."""
+        better = difference(self.results, self.names[TODAY], self.names[PAPERS], self.page.profile.bootstrap_replicates)
+        size, (low, high) = -better["bits_per_base"], (-x for x in better["interval"][::-1])
+        text = [
+            f"Today's recipe comes to a nucleotide perplexity of {self._mean(TODAY, 'nucleotide_perplexity'):.3f}, the "
+            f"paper's to {self._mean(PAPERS, 'nucleotide_perplexity'):.3f}."
+        ]
+        if low > 0:
+            text.append(f"The recipe is worth {size:.3f} bits per base ({low:.3f} to {high:.3f}) on the same genes.")
+        elif high < 0:
+            text.append(
+                f"On these genes the paper's recipe is better, by {-size:.3f} bits per base ({-high:.3f} to "
+                f"{-low:.3f})."
+            )
+        else:
+            text.append(
+                f"The two cannot be told apart on these genes (difference {-size:.3f} bits per base, {-high:.3f} to "
+                f"{-low:.3f})."
+            )
+        dataset = self.page.dataset
+        if dataset.name == "paper":
+            share = dataset.train["sequence"].str.len().sum() / (paper()["data"]["nucleotides"] * 0.6)
+            text.append(
+                f"The paper's {self.family} had a perplexity of {paper()['test_perplexity'][self.model]:.3f} on these "
+                f"test genes, after all of its training genes; here are {share:.0%} of them, about, and a network "
+                "small enough for a processor."
+            )
+        return markdown(" ".join(text))
+
+    def courses(self) -> alt.TopLevelMixin:
+        """The course of each training."""
+        return course_chart(self.results, self.names)
+
+    def course_text(self) -> Any:
+        """When they were best."""
+        return markdown(
+            f"The best epoch was, in the mean over seeds, number {self._mean(TODAY, 'epochs'):.3g} by today's recipe "
+            f"and number {self._mean(PAPERS, 'epochs'):.3g} by the paper's. Perplexities here are of those validation "
+            "genes that training looks at after each epoch: all, or a part of them."
+        )
+
+    @cached_property
+    def relatives(self) -> pd.DataFrame:
+        """See `by_relative`."""
+        return by_relative(self.page, self.results, self.labelled, self.page.profile.bootstrap_replicates)
+
+    def relatives_table(self) -> Table:
+        """How well they predict genes with and without relatives."""
+        found = self.relatives
+        shown = found[["label", "group", "genes"]].rename(columns={"label": "model", "group": "test genes"})
+        shown["nucleotide perplexity (95 %)"] = [
+            f"{r.nucleotide_perplexity:.3f} ({r.low:.3f} to {r.high:.3f})" for r in found.itertuples()
+        ]
+        caption = "Test genes with and without a relative among the training genes, mean over seeds"
+        return table(shown, caption, {"genes": ",d"})
+
+    def relatives_text(self) -> Any:
+        """What that says of the family."""
+        at = self.relatives.set_index(["label", "group"])["nucleotide_perplexity"]
+        ngram, expert, today = next(iter(self.labelled)), "expert mixture", f"{self.family}, {TODAY}"
+        if not {(today, "with a relative"), (today, "without")} <= set(at.index):
+            return markdown("All test genes are on one side: no comparison.")
+        own, counted, copied = (at[label, "with a relative"] for label in (today, ngram, expert))
+        between = min(counted, copied) <= own <= max(counted, copied)
+        return markdown(
+            f"On genes with a relative the {self.family} has {own:.2f}, "
+            + (
+                f"between the n-gram's {counted:.2f} and the expert mixture's {copied:.2f}; "
+                if between
+                else f"the n-gram {counted:.2f} and the expert mixture {copied:.2f}; "
+            )
+            + f"on the others {at[today, 'without']:.2f}, where those have {at[ngram, 'without']:.2f} and "
+            f"{at[expert, 'without']:.2f}. A network has to squeeze its training genes into its weights, where the "
+            "expert mixture keeps them word for word."
+        )
+
+    def trials(self) -> Table:
+        """See `trial_table`."""
+        return trial_table(self.results, self.page.profile, self.model)

@@ -147,8 +147,7 @@ def _criterion(record: Mapping[str, Any]) -> float:
 def _label(record: Mapping[str, Any]) -> str:
     settings = record["settings"]
     if record["model"] in NEURAL:
-        network = {"lstm": "LSTM", "transformer": "Transformer"}[record["model"]]
-        return f"{network}, today's recipe" if settings["end"] else f"{network}, the paper's recipe"
+        return f"{record['family']}, today's recipe" if settings["end"] else f"{record['family']}, the paper's recipe"
     if record["model"] == "ensemble":
         names = {"expert": "expert mixture", "lstm": "LSTM", "transformer": "Transformer"}
         return " + ".join(names.get(member["model"], member["model"]) for member in settings["members"])
