@@ -237,7 +237,7 @@ def generate(
     n: Annotated[int, typer.Option(min=1, help="Genes to write.")] = 10,
     seed: Annotated[int, typer.Option(min=0, help="The same seed writes the same genes.")] = 0,
     max_length: Annotated[int, typer.Option(min=1, help="Longest gene, nt; one that has not ended is cut.")] = 1000,
-    temperature: Annotated[float, typer.Option(help="Below 1 bolder, above 1 more varied.")] = 1.0,
+    temperature: Annotated[float, typer.Option(help="Below 1 probable symbols more often, above 1 more varied.")] = 1.0,
     top_k: Annotated[int | None, typer.Option(help="Only the K most probable symbols.")] = None,
     top_p: Annotated[float, typer.Option(help="Only the most probable symbols that hold this probability.")] = 1.0,
     prefix: Annotated[str, typer.Option(help="Nucleotides that each gene begins with.")] = "",

@@ -83,6 +83,19 @@ def test_the_networks_keep_what_was_asked_of_them():
         assert difference["interval"][1] < 0, name
 
 
+def test_the_networks_are_as_fast_as_was_asked():
+    """The published benchmark; writing ten genes, the LSTM is held up by the passage of its weights through memory."""
+    speed = from_json((ROOT / "results" / "neural_speed.json").read_text())
+    for row in speed["training"]:
+        assert row["share_of_bare"] >= 0.9, row
+        assert row.get("times_gpt2", 1) >= 1, row
+    for row in speed["scoring"]:
+        assert row["pairs"] == 1000 and row["seconds"] < 60, row
+    for row in speed["sampling"]:
+        bound = 2 if row["model"] == "transformer" else 10 if row["sequences"] >= 64 else 5
+        assert row["times_faster"] >= bound, row
+
+
 def test_the_table_of_relatives_is_of_the_published_genes():
     table = pd.read_csv(ROOT / study.RELATIVES, dtype={"id": str, "nearest": str}, keep_default_na=False)
     assert list(table.columns) == ["id", "memory", "nearest", "identity", "coverage", "strand"]
