@@ -78,7 +78,7 @@ def evaluate(
     from dnastudy.records import peak_memory_mb
 
     policies = {"invalid": invalid, "empty": empty, "duplicates": duplicates}
-    given = _settings(model, preset, set, validation, join_validation)
+    given = _settings(model, preset, set, validation, join_validation, prequential)
     genes = read(test, **policies)  # before training: a mistake in it should not cost one
     fitted, learned, fit_seconds = _fit(model, given, train, validation, join_validation, policies)
     parameters = fitted.num_parameters
@@ -108,15 +108,18 @@ def evaluate(
     )
 
 
-def _settings(model, preset, settings, validation, join_validation):
+def _settings(model, preset, settings, validation, join_validation, prequential=False):
     """Settings given on the command line, checked before any file is read."""
-    from dnastudy.models import model_class
+    from dnastudy.experiments import check_join
+    from dnastudy.models import create, model_class
 
     cls = model_class(model)
     given = {**(cls.preset(preset) if preset else {}), **parse_pairs("--set", settings)}
     cls.Settings.parse(given, model)
     if join_validation and validation is None:
         raise ModelError("--join-validation needs --validation")
+    if join_validation or prequential:
+        check_join(create(model, given))
     return given
 
 
@@ -243,7 +246,9 @@ def generate(
     prefix: Annotated[str, typer.Option(help="Nucleotides that each gene begins with.")] = "",
     out: Annotated[Path | None, typer.Option("--out", "-o", help="FASTA file; default: standard output.")] = None,
 ) -> None:
-    """Write new genes, as FASTA with the log-probability of each (nats, its end included) in its header.
+    """Write new genes, as FASTA with the log-probability of each (nats) in its header.
+
+    That is the model's own, whatever the temperature, the end of the gene included where it was not cut.
 
     For example:
 
@@ -260,7 +265,10 @@ def generate(
     fitted = models.load(model)
     options = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "prefix": prefix.upper()}
     genes = fitted.sample(n, seed=seed, max_length=max_length, **options)
-    log_probs = [row.sum() for row in fitted.log_probs(genes)]
+    log_probs = [
+        row.sum() if len(gene) < max_length else row[:-1].sum()
+        for gene, row in zip(genes, fitted.log_probs(genes), strict=True)
+    ]
     text = io.StringIO()
     records = (
         (f"generated_{number} model={model} seed={seed} length={len(gene)} log_prob={nats:.4f}", gene)

@@ -70,7 +70,12 @@ def _identity(run: Run, dataset: Dataset) -> tuple[dict[str, Any], dict[str, Any
         "join": [dataset.hashes[name] for name in run.join],
         "validation": dataset.hashes["validation"],
         "code": learning,
-        **({"members": [_id(_identity(member, dataset)[0]) for member in members]} if members else {}),
+        # how its members are read is part of what it fits
+        **(
+            {"members": [[_id(_identity(m, dataset)[0]), _code(models.model_class(m.model))[1]] for m in members]}
+            if members
+            else {}
+        ),
     }
     record = "".join(map(inspect.getsource, (Store._score, _groups, _plain, length_labels)))
     return fit, {
@@ -138,6 +143,8 @@ class Store:
         if not (folder / "record.json").exists():
             with self._lock(name):
                 if not (folder / "record.json").exists():
+                    if run.prequential:
+                        check_join(models.create(run.model, run.settings))
                     model, fitted = self._fit(run, dataset, fit, fit_parts, log)
                     self._score(run, dataset, model, fitted, folder, {"id": name, "fit": fit}, log)
         record = from_json((folder / "record.json").read_text())
@@ -267,6 +274,13 @@ def _sequences(dataset: Dataset, names: list[str]) -> list[str]:
     return [sequence for name in names for sequence in dataset.splits[name]["sequence"]]
 
 
+def check_join(model: LanguageModel) -> None:
+    """ModelError if the model cannot take more genes after training: to be known before hours of it."""
+    for part in getattr(model, "members", [model]):
+        if type(part).join is LanguageModel.join:
+            part.join([])
+
+
 def fit_model(
     name: str,
     settings: dict[str, Any],
@@ -283,7 +297,10 @@ def fit_model(
     fingerprint gets that of the genes, settings and code, so that none goes on from the checkpoint of another.
     ``members`` are the fitted parts of a model made of others.
     """
+    surroundings()  # the commit of what is trained here, not of what is there when it ends
     model = models.create(name, settings)
+    if join:
+        check_join(model)
     if workspace and not workspace.fingerprint:
         parts = {"model": name, "settings": model.settings.model_dump(mode="json"), "code": _code(type(model))[0]}
         fingerprint = _id({**parts, "train": train, "validation": validation, "join": join})

@@ -15,7 +15,10 @@ def write_whole(path: str | os.PathLike, data: str | bytes) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     half = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        half.write_bytes(data.encode() if isinstance(data, str) else data)
+        with half.open("wb") as file:
+            file.write(data.encode() if isinstance(data, str) else data)
+            file.flush()
+            os.fsync(file.fileno())  # or the name may be on disk before the bytes are
         half.replace(path)
     finally:
         half.unlink(missing_ok=True)

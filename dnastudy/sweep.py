@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import optuna
 import pandas as pd
 from filelock import FileLock, Timeout
@@ -25,7 +26,6 @@ from dnastudy.datasets import Dataset
 from dnastudy.errors import ModelError
 from dnastudy.experiments import Store
 from dnastudy.runs import NEURAL, Run
-from dnastudy.training.report import TrainingError
 
 COMMON: dict[str, BaseDistribution] = {
     "learning_rate": FloatDistribution(5e-4, 2e-2, log=True),
@@ -93,12 +93,14 @@ def _search(name, model, dataset, folder, trials, seed, fixed, space, log) -> op
         study.enqueue_trial(trial.params)
     store = Store()
     while len(study.get_trials(deepcopy=False, states=[TrialState.COMPLETE, TrialState.PRUNED])) < trials:
-        study.sampler = optuna.samplers.TPESampler(seed=seed + len(study.trials))
+        # of both, so that the search of the next seed is not this one shifted by a trial
+        sampled = np.random.SeedSequence([seed, len(study.trials)]).generate_state(1)
+        study.sampler = optuna.samplers.TPESampler(seed=int(sampled[0]))
         trial = study.ask(space)
         run = Run(name=f"{name}-{trial.number}", model=model, settings={**fixed, **trial.params})
         try:
             fitted, facts = store.fit(run, dataset, log)
-        except TrainingError as error:  # such settings do not work: not a failure of the sweep
+        except ModelError as error:  # such settings do not work, or not together: no failure of the sweep
             trial.set_user_attr("error", str(error))
             study.tell(trial, state=TrialState.PRUNED)
             continue

@@ -9,6 +9,7 @@ import time
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from test_cli import TEST, dnastudy, files, refused  # noqa: F401
 
 from dnastudy import models
@@ -55,16 +56,40 @@ def test_the_genes_of_a_batch_that_went_wrong_are_named(refused, files):  # noqa
 def test_generated_genes_are_fasta_with_their_log_probability(dnastudy, network, tmp_path):  # noqa: F811
     words = ["generate", "--model", network, "--n", 4, "--seed", 7, "--max-length", 50, "--prefix", "gat"]
     first = dnastudy(*words)
-    assert first.out == dnastudy(*words).out != dnastudy(*words[:-6], "--seed", 8, "--max-length", 50).out
+    assert first.out == dnastudy(*words).out
     records = list(read_fasta(first.out.splitlines()))
+    words[6] = 8
+    assert [gene for _, gene, _ in read_fasta(dnastudy(*words).out.splitlines())] != [gene for _, gene, _ in records]
+    words[6] = 7
     assert len(records) == 4
     model = models.load(network)
     for header, gene, _ in records:
         assert gene.startswith("GAT") and len(gene) <= 50 and f"length={len(gene)}" in header
-        nats = float(header.split("log_prob=")[1])
-        assert nats == pytest.approx(model.log_probs([gene])[0].sum(), abs=1e-3)
+        nats, each = float(header.split("log_prob=")[1]), model.log_probs([gene])[0]
+        assert nats == pytest.approx(each.sum() if len(gene) < 50 else each[:-1].sum(), abs=1e-3)
     dnastudy(*words, "--out", tmp_path / "new.fa")
     assert (tmp_path / "new.fa").read_text() == first.out
+
+
+def test_a_network_that_knows_no_ends_writes_genes_with_finite_probabilities(dnastudy, files, tmp_path):  # noqa: F811
+    words = ["train", "lstm", "--preset", "paper-256-128-2", "--train", files["a"], "--out", tmp_path / "papers"]
+    dnastudy(*words, "--set", "epochs=1", "units=8", "embedding=8")
+    headers = [h for h, _, _ in read_fasta(dnastudy("generate", "--model", tmp_path / "papers", "--n", 2,
+                                                    "--max-length", 9).out.splitlines())]  # fmt: skip
+    assert all(-40 < float(header.split("log_prob=")[1]) < 0 for header in headers)
+
+
+def test_what_cannot_join_is_said_before_the_training(refused, files):  # noqa: F811
+    words = ["evaluate", "lstm", "--train", files["a"], "--test", files["a"], "--duplicates", "keep"]
+    for more in (["--prequential"], ["--validation", files["a"], "--join-validation"]):
+        assert "lstm: cannot take more genes after training" in refused(*words, *more, "--set", "epochs=100000")
+
+
+def test_two_trainings_do_not_share_a_folder(refused, files, tmp_path):  # noqa: F811
+    (tmp_path / "m.training").mkdir()
+    with FileLock(tmp_path / "m.training" / "lock"):
+        words = ["train", "lstm", "--train", files["a"], "--out", tmp_path / "m", "--set", "epochs=100000"]
+        assert "another training is writing there" in refused(*words)
 
 
 def test_bad_wishes_are_refused(refused, network):  # noqa: F811

@@ -85,6 +85,32 @@ def test_a_member_without_an_end_leaves_a_distribution():
         assert np.isfinite(np.concatenate(model.nucleotide_log_probs(TEST))).all()
 
 
+def test_ends_that_no_member_knows_weigh_nothing(monkeypatch):
+    """Two networks without ends: no other weights predict the nucleotides of the validation genes better."""
+    monkeypatch.setattr(ensemble, "PRIOR", 1e-6)
+    settings = {"embedding": 8, "units": 8, "epochs": 4, "end": False, "context": 1, "learning_rate": 0.02}
+    members = [{"model": "lstm", "settings": {**settings, "seed": seed}} for seed in (1, 2)]
+    model = models.create("ensemble", {"members": members}).fit(TRAIN, HELD_OUT)
+    found = model.weights.copy()
+    best = -np.concatenate(model.nucleotide_log_probs(HELD_OUT)).mean()
+    for change in ([0.1, 0], [0, 0.1], [-0.1, 0], [0, -0.1]):
+        model.weights = found + np.array([change])
+        assert -np.concatenate(model.nucleotide_log_probs(HELD_OUT)).mean() > best
+
+
+def test_a_killed_member_goes_on_in_a_folder_of_its_own(tmp_path):
+    from dnastudy.training.log import CHECKPOINT, LOG, Workspace
+
+    lstm = {"model": "lstm", "settings": {"embedding": 4, "units": 4, "epochs": 1}}
+    workspace = Workspace(tmp_path / "work", "this training")
+    model = models.create("ensemble", {"members": [MEMBERS[0], lstm, lstm]})
+    model.fit_long(TRAIN, HELD_OUT, workspace)
+    for number in (2, 3):
+        assert {path.name for path in (workspace.folder / f"member-{number}").iterdir()} >= {CHECKPOINT, LOG}
+    workspace.finish()
+    assert not list(tmp_path.rglob(CHECKPOINT))
+
+
 def test_the_store_fits_each_member_once(tmp_path, monkeypatch):
     from dnastudy.datasets import load_dataset
     from dnastudy.experiments import Store

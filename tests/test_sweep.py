@@ -7,7 +7,10 @@ import subprocess
 import sys
 import time
 
+import optuna
 import pytest
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
 
 from dnastudy.datasets import load_dataset
 from dnastudy.errors import ModelError
@@ -67,6 +70,16 @@ def test_settings_that_do_not_train_are_a_result(dataset, tmp_path, monkeypatch)
     assert trial_table(found)["trial"].tolist() == [1]
 
 
+def test_settings_that_do_not_fit_together_are_a_result(dataset, tmp_path, monkeypatch):
+    """Three or four heads of a width of 18 are of an even width, two and six are not."""
+    monkeypatch.setenv("DNASTUDY_STORE", str(tmp_path / "store"))
+    fixed = {"epochs": 1, "width": 18, "layers": 1, "context": 1}
+    found = sweep("transformer", dataset, tmp_path / "a", 8, seed=1, fixed=fixed)
+    ends = {(trial.params["heads"] in (3, 4), trial.state.name) for trial in found.trials}
+    assert ends == {(True, "COMPLETE"), (False, "PRUNED")}
+    assert all("heads" in trial.user_attrs["error"] for trial in found.trials if trial.state.name == "PRUNED")
+
+
 def test_what_cannot_be_searched_is_said(dataset, tmp_path):
     with pytest.raises(ModelError, match="lstm, transformer"):
         sweep("ngram", dataset, tmp_path, 1)
@@ -87,5 +100,8 @@ def test_a_killed_sweep_asks_for_its_trial_again(tmp_path):
     done = subprocess.run(words, capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
-    # trial 0 was killed; trial 1 is the same again
     assert sorted(trial["trial"] for trial in found["trials"]) == [1, 2]
+    (journal,) = (tmp_path / "s").glob("journal.log")
+    study = optuna.load_study(study_name=None, storage=JournalStorage(JournalFileBackend(str(journal))))
+    killed, again, _ = study.trials
+    assert killed.state.name == "FAIL" and again.params == killed.params

@@ -284,21 +284,42 @@ def test_other_genes_are_another_training(tmp_path):
     assert steps(GENES, seed=2) != first
 
 
-def test_a_loss_that_explodes_stops_with_step_genes_and_checkpoint(tmp_path):
-    settings = {"learning_rate": 1e6, "clip": 0.0, "warmup": 0.9, "epochs": 30, "layers": 1, "dropout": 0.0}
+@pytest.mark.parametrize(("rate", "has_checkpoint"), [(1e6, False), (100, True)])
+def test_a_loss_that_explodes_stops_with_step_genes_and_checkpoint(rate, has_checkpoint, tmp_path):
+    settings = {"learning_rate": rate, "clip": 0.0, "warmup": 0.9, "epochs": 30, "layers": 1, "dropout": 0.0}
     with pytest.raises(TrainingError) as caught:
         fitted(settings, tmp_path, every_seconds=0.0)
     message = str(caught.value)
-    assert "nats a symbol at step" in message and "lower learning_rate, now 1e+06" in message
+    assert "nats a symbol at step" in message and f"lower learning_rate, now {rate:g}" in message
     genes = caught.value.genes
     assert genes and all(0 <= gene < len(GENES) for gene in genes)
     named = str(caught.value.named([f"gene{i}" for i in range(len(GENES))]))
     assert f"gene{genes[0]}" in named
     kept = tmp_path / checkpoint.NAME
-    if kept.exists():
-        assert str(kept) in message
+    assert kept.exists() == has_checkpoint and (str(kept) in message) == has_checkpoint
+    if has_checkpoint:
         state = torch.load(kept, weights_only=True)
         assert all(torch.isfinite(weights).all() for weights in state["network"].values())
+
+
+@pytest.mark.parametrize("validation", [True, False])
+@pytest.mark.parametrize("rate", [1e6, 1e38])
+def test_weights_spoiled_by_the_last_step_are_no_model(rate, validation):
+    """One step in all, so that no later loss can tell."""
+    settings = {"layers": 1, "units": 8, "epochs": 1, "batch_nucleotides": 10**6}
+    settings |= {"learning_rate": rate, "clip": 0.0, "warmup": 0.0, "schedule": "constant"}
+    model = models.create("lstm", settings)
+    if rate < 1e7 and not validation:
+        model.fit(GENES)  # nonsense, but numbers
+        return
+    with pytest.raises(TrainingError, match="lower learning_rate"):
+        model.fit(GENES, GENES if validation else None)
+
+
+def test_a_damaged_checkpoint_is_said(tmp_path):
+    (tmp_path / checkpoint.NAME).write_bytes(b"half of a")
+    with pytest.raises(TrainingError, match="remove it, and the training begins anew"):
+        fitted({}, tmp_path)
 
 
 def test_no_number_stops_with_the_batch_it_came_from(tmp_path):

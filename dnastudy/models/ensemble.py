@@ -1,15 +1,17 @@
 """Ensembles: several models read the same prefix, and their distributions are mixed.
 
-Linear mixing averages probabilities (opinion pool of Stone 1961), geometric mixing averages their logarithms and
-normalises (Genest and Zidek 1986), which lets a sure member overrule unsure ones. Weights are fitted on the validation
-genes; both problems are convex.
+Linear mixing averages probabilities (opinion pool of Stone 1961). Geometric mixing adds up weighted logarithms and
+normalises (Genest and Zidek 1986), which lets a sure member overrule unsure ones; its weights may be of either sign and
+need not sum to 1, so that it can also make a member that is too sure of itself less so. Weights are fitted on the
+validation genes; both problems are convex.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 from pydantic import Field
@@ -19,6 +21,10 @@ from dnastudy import models
 from dnastudy.models import base
 from dnastudy.sequences import EncodedSequences, encode, spread
 from dnastudy.settings import Settings
+
+if TYPE_CHECKING:
+    from dnastudy.training.log import Workspace
+    from dnastudy.training.report import Report
 
 TUNING_NUCLEOTIDES = 600_000
 LEAST = -40.0
@@ -49,7 +55,7 @@ class Ensemble(base.LanguageModel):
             description="models to mix: a list of {model: name, settings: {...}}",
         )
         mixing: Literal["linear", "geometric"] = Field(
-            default="geometric", description="average of probabilities, or of their logarithms (normalised)"
+            default="geometric", description="average of probabilities, or weighted sum of logarithms (normalised)"
         )
         classes: int = Field(
             default=1, ge=1, description="classes of each member's entropy that have weights of their own"
@@ -84,8 +90,21 @@ class Ensemble(base.LanguageModel):
 
     def fit(self, train: base.Sequences, validation: base.Sequences | None = None) -> Self:
         """Fit each member, then their weights on ``validation`` (without any: equal weights)."""
-        train = encode(train)
-        return self.combine([member.fit(train, validation) for member in self.members], validation)
+        return self.fit_long(train, validation)
+
+    def fit_long(
+        self,
+        train: base.Sequences,
+        validation: base.Sequences | None = None,
+        workspace: Workspace | None = None,
+        report: Report | None = None,
+    ) -> Self:
+        """See the base class; each member has a folder of its own in the workspace."""
+        train, fitted = encode(train), []
+        for number, member in enumerate(self.members, 1):
+            inside = workspace and replace(workspace, folder=workspace.folder / f"member-{number}")
+            fitted.append(member.fit_long(train, validation, inside, report))
+        return self.combine(fitted, validation)
 
     def combine(self, parts: Sequence[base.LanguageModel], validation: base.Sequences | None = None) -> Self:
         """See the base class."""
@@ -94,19 +113,22 @@ class Ensemble(base.LanguageModel):
         tuning = spread(encode(validation if validation is not None else []), TUNING_NUCLEOTIDES)
         if not tuning.nucleotides:
             return self
-        rows = self._rows(tuning)
+        rows, truth = self._rows(tuning), tuning.symbols
+        # what no member gives a chance (ends, to networks that know none) cannot be weighed
+        possible = np.isfinite(rows[:, np.arange(len(truth)), truth]).any(axis=0)
+        if not possible.any():
+            return self
+        rows, truth = rows[:, possible], truth[possible]
         entropies = _entropies(rows)
         cuts = np.arange(1, self.settings.classes) / self.settings.classes
         self.edges = np.quantile(entropies, cuts, axis=1).T  # (members, classes - 1)
         cells, fitted = self._cells(entropies), _linear if self.settings.mixing == "linear" else _geometric
         equal = np.full(len(self.members), 1 / len(self.members))
         # all events together first: what a cell with few events of its own leans on
-        overall = fitted(rows, tuning.symbols, equal)
+        overall = fitted(rows, truth, equal)
         self.weights = np.stack(
             [
-                fitted(rows[:, cells == cell], tuning.symbols[cells == cell], overall)
-                if (cells == cell).any()
-                else overall
+                fitted(rows[:, cells == cell], truth[cells == cell], overall) if (cells == cell).any() else overall
                 for cell in range(len(self.weights))
             ]
         )
@@ -186,7 +208,6 @@ def _entropies(rows: np.ndarray) -> np.ndarray:
 def _linear(rows: np.ndarray, truth: np.ndarray, prior: np.ndarray) -> np.ndarray:
     """Weights, summing to 1, that make the true symbols most probable in the average."""
     p = np.exp(rows[:, np.arange(len(truth)), truth])  # (members, places)
-    p = p[:, p.max(axis=0) > 0]  # where none gives the truth a chance, no weights help
 
     def nats(weights: np.ndarray) -> tuple[float, np.ndarray]:
         mixed = np.maximum(weights @ p, 1e-300)

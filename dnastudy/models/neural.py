@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -22,10 +23,11 @@ from dnastudy.training.batches import START, Symbols, sorted_runs
 from dnastudy.training.log import Workspace
 from dnastudy.training.loop import train as train_network
 from dnastudy.training.recipe import Recipe
-from dnastudy.training.report import Report
+from dnastudy.training.report import Report, TrainingError
 
 READ_AT_ONCE = 32_768
 """Positions read at once, padding included."""
+_LOWER = "lower learning_rate, lengthen warmup or clip gradients"
 
 
 class NeuralModel(base.LanguageModel):
@@ -93,8 +95,15 @@ class NeuralModel(base.LanguageModel):
         train, validation = (
             self._with_symbols(encode(genes if genes is not None else [])) for genes in (train, validation)
         )
-        course = train_network(self.network, self.settings, train, validation, workspace, report)
+        try:
+            with workspace.alone() if workspace else nullcontext():
+                course = train_network(self.network, self.settings, train, validation, workspace, report)
+        except OverflowError:
+            raise TrainingError(f"the validation genes have no finite perplexity: {_LOWER}") from None
+        if not all(weights.isfinite().all() for weights in self.network.parameters()):
+            raise TrainingError(f"the last steps made weights that are no numbers: {_LOWER}")
         self.network.to(hardware.device()).eval()
+        hardware.read_exactly()
         self.notes = {"training": asdict(course)}
         return self
 
@@ -130,7 +139,8 @@ class NeuralModel(base.LanguageModel):
     @torch.inference_mode()
     def _start(self, prefixes: list[np.ndarray]) -> tuple[torch.Tensor, Any]:
         state = self.network.begin(len(prefixes))
-        inputs = np.stack([np.concatenate([[START], prefix]) for prefix in prefixes])  # all of one length
+        length = len(prefixes[0]) if prefixes else 0  # all of one
+        inputs = np.array([[START, *prefix] for prefix in prefixes]).reshape(len(prefixes), 1 + length)
         for symbols in torch.from_numpy(inputs.astype(np.int64)).to(self._device).T:
             logits, state = self.network.step(symbols, state)
         return logits, state
@@ -141,6 +151,8 @@ class NeuralModel(base.LanguageModel):
     @torch.inference_mode()
     def _advance(self, state: tuple[torch.Tensor, Any], symbols: np.ndarray, alive: np.ndarray):
         logits, inner = state
+        if not len(alive):
+            return logits[:0], inner
         if len(alive) < len(logits):
             inner = self.network.keep(inner, torch.from_numpy(alive).to(self._device))
         return self.network.step(torch.from_numpy(symbols).to(self._device), inner)

@@ -10,6 +10,7 @@ import torch
 
 from dnastudy.files import write_whole
 from dnastudy.training.log import CHECKPOINT as NAME
+from dnastudy.training.report import TrainingError
 
 
 def write(folder: Path, state: dict[str, Any]) -> None:
@@ -23,8 +24,13 @@ def read(folder: Path, fingerprint: str) -> dict[str, Any] | None:
     """State that `write` wrote for the same training; None where there is none (reading runs no code from it)."""
     path = folder / NAME
     for half in folder.glob(f".{NAME}.*.part"):  # of a process that was killed while it wrote
-        half.unlink()
+        half.unlink(missing_ok=True)
     if not path.exists():
         return None
-    state = torch.load(path, map_location="cpu", weights_only=True)
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # bytes that are no checkpoint fail in any way
+        raise TrainingError(
+            f"{path}: the checkpoint cannot be read ({error}); remove it, and the training begins anew"
+        ) from error
     return state if state["fingerprint"] == fingerprint else None

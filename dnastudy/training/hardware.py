@@ -58,3 +58,8 @@ def start_fabric(precision: str) -> Fabric:
     if fabric.device.type == "cuda":
         torch.set_float32_matmul_precision("high")
     return fabric
+
+
+def read_exactly() -> None:
+    """Take back what a training on a GPU allows matrix products: scores are of float32 in full."""
+    torch.set_float32_matmul_precision("highest")

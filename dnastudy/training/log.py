@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import csv
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
+from dnastudy.errors import ModelError
+
 LOG = "log.csv"
 CHECKPOINT = "checkpoint.pt"
+LOCK = "lock"
 COLUMNS = ["step", "epoch", "symbols", "loss", "gradient_norm", "learning_rate", "validation", "seconds"]
 
 
@@ -24,9 +31,29 @@ class Workspace:
     """Between two checkpoints; one is written after each epoch as well."""
     tensorboard: bool = False
 
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """See to it that no other training writes in the folder meanwhile; ModelError if one does."""
+        if not is_main_process():
+            yield
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self.folder / LOCK)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise ModelError(
+                f"{self.folder}: another training is writing there; wait for it or name another folder"
+            ) from None
+        try:
+            yield
+        finally:
+            lock.release()
+
     def finish(self) -> None:
-        """Remove the checkpoint, once what it led to is saved; the log stays."""
-        (self.folder / CHECKPOINT).unlink(missing_ok=True)
+        """Remove the checkpoints (those of an ensemble's members lie deeper), once what they led to is saved."""
+        for path in [*self.folder.rglob(CHECKPOINT), *self.folder.rglob(LOCK)]:
+            path.unlink()
 
 
 def is_main_process() -> bool:
