@@ -160,20 +160,26 @@ def study(
 
     root = find_root()
     _profile(profile).dataset()  # no genes: one clear error here rather than a failed job
-    command = [sys.executable, "-m", "snakemake", "--snakefile", root / "workflow" / "Snakefile", "--directory", root]
-    # the store and all outputs appear whole or not at all, so a lock or a mark left by a killed run is no danger
-    command += ["--cores", str(cores), "--nolock", "--rerun-incomplete", "--quiet", "host", "reason"]
-    command += ["--config", f"profile={profile}"] + (["--dry-run"] if dry_run else [])
-    command += ["--profile", executor_profile] if executor_profile else []
-    # the jobs call `dnastudy`: let them find the one of this environment first
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    done = subprocess.run(list(map(str, command)), cwd=root, env={**os.environ, "PATH": path})
-    if done.returncode:
-        raise typer.Exit(done.returncode)
+    more = (["--dry-run"] if dry_run else []) + (["--profile", executor_profile] if executor_profile else [])
+    _workflow(root, profile, cores, more)
     if not dry_run:
         page = root / "_build" / Path(profile).stem / "book" / "index.html"
         say(f"\nThe study is done. Open {page} in a browser; it needs no network.")
         print(page)
+
+
+def _workflow(root: Path, profile: str, cores: int, words: list[str], data: str = "") -> None:
+    """Run jobs of the workflow."""
+    command = [sys.executable, "-m", "snakemake", "--snakefile", root / "workflow" / "Snakefile", "--directory", root]
+    # the store and all outputs appear whole or not at all, so a lock or a mark left by a killed run is no danger
+    command += ["--cores", str(cores), "--nolock", "--rerun-incomplete", "--quiet", "host", "reason"]
+    command += ["--config", f"profile={profile}", *words]
+    # the jobs call `dnastudy`: let them find the one of this environment first
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    environment = {**os.environ, "PATH": path, **({"DNASTUDY_DATA": str(Path(data).resolve())} if data else {})}
+    done = subprocess.run(list(map(str, command)), cwd=root, env=environment)
+    if done.returncode:
+        raise typer.Exit(done.returncode)
 
 
 def book(
@@ -221,6 +227,10 @@ def publish(
     settings = _profile(profile, data)
     if not settings.dataset().real:
         raise ModelError("the published study is of real genes; name a folder with --data or DNASTUDY_DATA")
+    # jobs and pages name the profile; where the genes lie on this machine stays out of them
+    if data:
+        os.environ["DNASTUDY_DATA"] = str(Path(data).resolve())
+    _workflow(root, profile, cores, ["--until", "run"])
     results = compute(settings, say)
     dataset = settings.dataset()
     answer = finding_values(dataset, results, Store().relatives(dataset), settings.bootstrap_replicates)
@@ -232,9 +242,6 @@ def publish(
         genes_record(dataset),
         relatives_record(dataset, Store()),
     )
-    # pages name the profile; where the genes lie on this machine stays out of them
-    if data:
-        os.environ["DNASTUDY_DATA"] = str(Path(data).resolve())
     for name in find_chapters(root):
         say(f"chapter {name}")
         run_chapter(name, root / "book" / "chapters" / f"{name}.ipynb", {"profile": profile})

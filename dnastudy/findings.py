@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,8 @@ from dnastudy.experiments import Result
 from dnastudy.files import write_whole
 from dnastudy.models.base import ModelError
 from dnastudy.records import from_json
-from dnastudy.runs import NEURAL
-from dnastudy.seeds import difference, kinds, mean_scores, over_seeds
+from dnastudy.runs import ENSEMBLE_CONTROLS, NEURAL
+from dnastudy.seeds import ahead, difference, kinds, mean_scores, over_seeds
 from dnastudy.study import FINDINGS, TOLERANCE, headline, published, published_means, reproduction_table
 
 
@@ -67,6 +67,9 @@ def finding_values(dataset: Dataset, results: Mapping[str, Result], relatives: p
             name: difference(results, [name], ["expert"], replicates)
             for name, record in records.items()
             if record["model"] == "ensemble"
+        },
+        "ensemble_minus_control": {
+            name: difference(results, ["ensemble-by-entropy"], [name], replicates) for name in ENSEMBLE_CONTROLS
         },
         "joined": records["expert-joined"]["metrics"]["nucleotide_perplexity"],
         "papers_lstm": paper()["test_perplexity"]["lstm"],
@@ -131,7 +134,8 @@ def _networks(values: Mapping[str, Any]) -> str:
         f"by the paper's recipe an LSTM comes to {papers[0]:.2f} and a Transformer to {papers[1]:.2f}, by today's to "
         f"{lstm:.2f} and {transformer:.2f}"
     )
-    before, after = (_ahead(values["transformer_minus_lstm"][recipe]["interval"]) for recipe in ("paper", "today"))
+    families = {-1: "the Transformer", 0: "neither", 1: "the LSTM"}
+    before, after = (families[ahead(values["transformer_minus_lstm"][recipe])] for recipe in ("paper", "today"))
     if before == after:
         ranking = f"{before} is ahead either way"
     elif "neither" in (before, after):
@@ -140,12 +144,6 @@ def _networks(values: Mapping[str, Any]) -> str:
         ranking = "so that the recipe decides which is ahead"
     beside = f"the expert mixture, which only counts and copies, has {values['expert']:.2f} after seconds"
     return f"Trained on the same genes, {figures}, {ranking}; {beside}."
-
-
-def _ahead(interval: Sequence[float]) -> str:
-    """Which family costs less, given the interval of what the Transformer costs more."""
-    low, high = interval
-    return "the LSTM" if low > 0 else "the Transformer" if high < 0 else "neither"
 
 
 def _beside_the_paper(values: Mapping[str, Any]) -> str:

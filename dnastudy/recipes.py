@@ -17,7 +17,7 @@ from dnastudy.experiments import Result
 from dnastudy.figures import loose, series_scale
 from dnastudy.pages import Page
 from dnastudy.runs import Run, expert_runs, neural_runs, neural_trials, ngram_runs
-from dnastudy.seeds import difference, kind_of, mean_scores
+from dnastudy.seeds import ahead, difference, kind_of, mean_scores
 from dnastudy.tables import Table, markdown, table
 
 RECIPE = {
@@ -77,7 +77,7 @@ def rows_of(results: Mapping[str, Result], names: Mapping[str, Sequence[str]], r
     -------
     DataFrame: ``label``, ``family``, ``seeds``, ``nucleotide_perplexity`` with ``low`` and ``high`` (95 % over genes),
     ``bits_per_base``, ``worst`` and ``best`` seed, ``validation`` perplexity, ``parameters``, ``epochs`` (the best) and
-    ``minutes`` of fitting, both means.
+    ``minutes`` of fitting, the mean and the median.
     """
     rows = []
     for label, runs in names.items():
@@ -99,7 +99,7 @@ def rows_of(results: Mapping[str, Result], names: Mapping[str, Sequence[str]], r
                 "validation": np.mean(validated) if None not in validated else np.nan,
                 "parameters": records[0]["parameters"],
                 "epochs": np.mean([(record["training"] or {}).get("best_epoch", np.nan) for record in records]),
-                "minutes": np.mean([record["seconds"]["fit"] for record in records]) / 60,
+                "minutes": np.median([record["seconds"]["fit"] for record in records]) / 60,
             }
         )
     return pd.DataFrame(rows)
@@ -238,9 +238,9 @@ class Chapter:
             f"Today's recipe comes to a nucleotide perplexity of {self._mean(TODAY, 'nucleotide_perplexity'):.3f}, the "
             f"paper's to {self._mean(PAPERS, 'nucleotide_perplexity'):.3f}."
         ]
-        if low > 0:
+        if ahead(better) < 0:
             text.append(f"The recipe is worth {size:.3f} bits per base ({low:.3f} to {high:.3f}) on the same genes.")
-        elif high < 0:
+        elif ahead(better) > 0:
             text.append(
                 f"On these genes the paper's recipe is better, by {-size:.3f} bits per base ({-high:.3f} to "
                 f"{-low:.3f})."
@@ -269,8 +269,17 @@ class Chapter:
         return markdown(
             f"The best epoch was, in the mean over seeds, number {self._mean(TODAY, 'epochs'):.3g} by today's recipe "
             f"and number {self._mean(PAPERS, 'epochs'):.3g} by the paper's. Perplexities here are of those validation "
-            "genes that training looks at after each epoch: all, or a part of them."
+            "genes that training looks at after each epoch: all, or a part of them." + self._cut_short()
         )
+
+    def _cut_short(self) -> str:
+        """What the paper's recipe, whose rate never falls, might still have gained."""
+        records = [self.results[name].record for name in self.names[PAPERS]]
+        last = [record["training"]["best_epoch"] == record["settings"]["epochs"] for record in records]
+        if not any(last):
+            return ""
+        how_many = "All" if all(last) else f"{sum(last)} of the {len(last)}"
+        return f" {how_many} trainings by the paper's recipe were best at the last epoch that they were given here."
 
     @cached_property
     def relatives(self) -> pd.DataFrame:

@@ -175,15 +175,26 @@ def neural_trials(profile: Profile) -> list[Run]:
     return rows
 
 
+ENSEMBLE_CONTROLS = ("ensemble-of-one", "ensemble-with-ngram")
+"""Ensembles that get as free weights as `ensemble-by-entropy` and no network."""
+
+
 def ensemble_runs(profile: Profile) -> list[Run]:
-    """The expert model together with the first of each neural family, mixed in several ways."""
+    """The expert model together with the first of each neural family, mixed in several ways; and without, as controls.
+
+    A geometric mixture may also make the expert model less sure of itself: what a network adds is what it is better
+    than the expert model weighed alone, or beside an n-gram.
+    """
     expert, *neural = (
         {"model": model, "settings": settings}
         for model, settings in [
             ("expert", {}), *((name, {**getattr(profile, name), "seed": profile.seeds[0]}) for name in NEURAL)
         ]
     )  # fmt: skip
+    ngram = {"model": "ngram", "settings": {"order": max(profile.train_orders)}}
     rows = {
+        "ensemble-of-one": {"members": [expert], "classes": 6},
+        "ensemble-with-ngram": {"members": [expert, ngram], "classes": 6},
         "ensemble-linear": {"members": [expert, neural[0]], "mixing": "linear"},
         "ensemble-geometric": {"members": [expert, neural[0]]},
         "ensemble-by-entropy": {"members": [expert, neural[0]], "classes": 6},

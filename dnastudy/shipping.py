@@ -62,6 +62,7 @@ def _card(kind, name, result: Result, scores: pd.DataFrame, relatives: pd.DataFr
     near = ", ".join(
         f"{row.nucleotide_perplexity:.3f} on the {row.genes:,} test genes {row.group} one" for row in groups
     )
+    trained_on = record["device"] if course["device"] == "processor" else course["device"]
     recipe = ", ".join(f"{key}={value}" for key, value in settings.items())
     return f"""## {kind}
 
@@ -73,7 +74,7 @@ def _card(kind, name, result: Result, scores: pd.DataFrame, relatives: pd.DataFr
 | data | {record["data"]["description"]}; learned from {record["data"]["train_genes"]:,} genes, \
 {record["data"]["train_nucleotides"]:,} nt |
 | training | {course["best_epoch"]} epochs kept of {len(course["epochs"])}, {course["seconds"] / 60:.0f} minutes, \
-{record["device"]} |
+{trained_on} |
 | settings | {recipe} |
 | test genes | nucleotide perplexity {found["nucleotide_perplexity"]:.4f} ({low:.4f} to {high:.4f}), \
 {found["bits_per_base"]:.4f} bits per base, {found["genes"]:,} genes |

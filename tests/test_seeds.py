@@ -48,3 +48,16 @@ def test_a_mean_table_is_a_score_table(results):
     difference = evaluation.paired_difference(table, one, 100)
     expected = (results["lstm-2"].metrics["bits_per_base"] - results["lstm-1"].metrics["bits_per_base"]) / 2
     assert difference["bits_per_base"] == pytest.approx(expected, abs=1e-12)
+
+
+def test_what_seeds_do_not_agree_on_is_not_called_better(results):
+    """Both seeds ahead of the n-gram or behind it: told by the interval; one on each side: not told."""
+    found = seeds.difference(results, ["lstm-1", "lstm-2"], ["ngram-3"], 100)
+    bits = {name: result.metrics["bits_per_base"] for name, result in results.items()}
+    sides = {bits[name] < bits["ngram-3"] for name in ("lstm-1", "lstm-2")}
+    assert found["seeds_agree"] == (len(sides) == 1)
+    assert not seeds.difference(results, ["lstm-1", "lstm-2"], ["lstm-1"], 100)["seeds_agree"]
+    assert seeds.ahead({"interval": [-0.2, -0.1], "seeds_agree": True}) == -1
+    assert seeds.ahead({"interval": [0.1, 0.2], "seeds_agree": True}) == 1
+    assert seeds.ahead({"interval": [-0.1, 0.2], "seeds_agree": True}) == 0
+    assert seeds.ahead({"interval": [0.1, 0.2], "seeds_agree": False}) == 0
