@@ -42,7 +42,8 @@ def ship(
             shutil.copytree(results[name].model_folder(), half, dirs_exist_ok=True)
             weights = half / NeuralModel.arrays_file
             arrays = safetensors.numpy.load_file(weights)
-            safetensors.numpy.save_file({key: array.astype(np.float16) for key, array in arrays.items()}, weights)
+            # (its `save_file` leaves a file that only its owner can read)
+            weights.write_bytes(safetensors.numpy.save({k: array.astype(np.float16) for k, array in arrays.items()}))
             size = sum(path.stat().st_size for path in half.iterdir())
             if size > LARGEST:
                 raise ModelError(f"{name}: {size:,} bytes, and at most {LARGEST:,} come with the package")
