@@ -81,6 +81,9 @@ def evaluate(
     given = _settings(model, preset, set, validation, join_validation, prequential)
     genes = read(test, **policies)  # before training: a mistake in it should not cost one
     fitted, learned, fit_seconds = _fit(model, given, train, validation, join_validation, policies)
+    tuned_on = {*read(validation, **policies)["sequence"]} if validation else {}
+    if both := int(genes["sequence"].isin(tuned_on).sum()):
+        say(f"{both} of {len(genes)} test sequences are also among the validation genes, which the model is tuned on")
     parameters = fitted.num_parameters
     shared = int(genes["sequence"].isin(learned).sum())
     if shared:
@@ -132,6 +135,8 @@ def _fit(model, given, train, validation, join_validation, policies, workspace=N
     learned = list(genes["sequence"])
     tuning = list(read(validation, **policies)["sequence"]) if validation else None
     join = tuning if join_validation else None
+    if tuning and (both := len({*tuning} & {*learned})):
+        say(f"{both} of the validation sequences are also among the training genes: what is tuned on them is too bold")
     if tuning is None:
         say("no --validation: what would be tuned on it keeps its default, or is tuned inside the training genes")
     try:
@@ -159,8 +164,9 @@ def train(
 ) -> None:
     """Train a model and save it.
 
-    The checkpoint of a long training, its log and its TensorBoard events lie in OUT.training: the same command goes on
-    where it was stopped. Under `torchrun` or `fabric run` all processes train together.
+    The checkpoint of a long training (one a minute, and after each epoch), its log and its TensorBoard events lie in
+    OUT.training: the same command goes on from there when it was stopped. Under `torchrun` or `fabric run` all
+    processes train together.
 
     For example:
 
@@ -168,12 +174,14 @@ def train(
 
         dnastudy train lstm --preset paper-256-512-4 --train train.csv --validation validation.csv --out models/lstm
     """
-    from dnastudy.training.log import Workspace, is_main_process
+    from dnastudy.training.log import CHECKPOINT, Workspace, is_main_process
 
     check_folder(out)
     policies = {"invalid": invalid, "empty": empty, "duplicates": duplicates}
     given = _settings(model, preset, set, validation, join_validation)
     workspace = Workspace(out.with_name(f"{out.name}.training"), tensorboard=tensorboard)
+    if (workspace.folder / CHECKPOINT).exists():
+        say(f"goes on from the checkpoint in {workspace.folder}")
     fitted, learned, seconds = _fit(model, given, train, validation, join_validation, policies, workspace)
     if not is_main_process():
         return
@@ -300,7 +308,7 @@ def models(as_json: Json = False) -> None:
             "family": cls.family,
             "about": (cls.__doc__ or "").strip().splitlines()[0],
             "settings": {key: {"default": plain[key], "about": field.description} for key, field in fields},
-            "presets": list(cls.presets),
+            "presets": cls.presets,
         }
     if as_json:
         print(json.dumps(listing))
@@ -310,7 +318,7 @@ def models(as_json: Json = False) -> None:
         for key, field in facts["settings"].items():
             print(f"    {key}={field['default']}  {field['about']}")
         if facts["presets"]:
-            print(f"    --preset {', '.join(facts['presets'])}")
+            print(f"    --preset {', '.join(facts['presets'])}  (the settings of each: --json)")
 
 
 app.add_typer(cli_data.app, name="data")

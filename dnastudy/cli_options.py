@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -80,6 +81,9 @@ def read(
     return genes
 
 
+_SCIENTIFIC = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
+
+
 def parse_pairs(option: str, pairs: list[str] | None) -> dict[str, Any]:
     """Turn the ``key=value`` words of an option, values in YAML, into a dictionary."""
     found: dict[str, Any] = {}
@@ -91,6 +95,9 @@ def parse_pairs(option: str, pairs: list[str] | None) -> dict[str, Any]:
             raise ModelError(f"{option} {key}: given twice")
         try:
             found[key] = yaml.safe_load(value)
+            if _SCIENTIFIC.fullmatch(value):  # YAML 1.1 takes 1e-3 for a text
+                number = float(value)
+                found[key] = int(number) if number.is_integer() else number
         except yaml.YAMLError as error:
             reason = getattr(error, "problem", None) or error
             raise ModelError(f"{option} {pair}: the value is not YAML ({reason})") from None

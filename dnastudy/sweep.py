@@ -21,7 +21,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
-from dnastudy import evaluation
+from dnastudy import evaluation, models
 from dnastudy.datasets import Dataset
 from dnastudy.errors import ModelError
 from dnastudy.experiments import Store
@@ -72,7 +72,9 @@ def sweep(
     """
     if model not in SPACES:
         raise ModelError(f"{model}: nothing to search; models with a search space: {', '.join(NEURAL)}")
-    fixed = dict(fixed or {})
+    fixed, known = dict(fixed or {}), models.model_class(model).Settings
+    if set(fixed) - set(known.model_fields):
+        known.parse(fixed, model)  # says which, and what there is
     space = {name: distribution for name, distribution in SPACES[model].items() if name not in fixed}
     parts = json.dumps([model, seed, fixed, dataset.hashes["train"], dataset.hashes["validation"], repr(space)])
     name = f"{model}-{hashlib.sha256(parts.encode()).hexdigest()[:12]}"

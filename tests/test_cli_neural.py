@@ -85,6 +85,20 @@ def test_what_cannot_join_is_said_before_the_training(refused, files):  # noqa: 
         assert "lstm: cannot take more genes after training" in refused(*words, *more, "--set", "epochs=100000")
 
 
+def test_numbers_are_written_as_people_write_them(dnastudy, files, tmp_path):  # noqa: F811
+    words = ["--set", "epochs=1", "units=8", "embedding=8", "context=1", "learning_rate=1e-3", "batch_nucleotides=1E4"]
+    settings = dnastudy("train", "lstm", "--train", files["a"], "--out", tmp_path / "m", *words, "--json").json[
+        "settings"
+    ]
+    assert (settings["learning_rate"], settings["batch_nucleotides"]) == (0.001, 10_000)
+
+
+def test_genes_on_both_sides_are_said(dnastudy, files):  # noqa: F811
+    words = ["evaluate", "ngram", "--train", files["a"], "--test", files["validation"]]
+    assert "also among the training genes" in dnastudy(*words, "--validation", files["a"]).err
+    assert "also among the validation genes" in dnastudy(*words, "--validation", files["validation"]).err
+
+
 def test_two_trainings_do_not_share_a_folder(refused, files, tmp_path):  # noqa: F811
     (tmp_path / "m.training").mkdir()
     with FileLock(tmp_path / "m.training" / "lock"):

@@ -260,13 +260,12 @@ def test_a_training_killed_at_twenty_points_ends_with_the_same_bits(tmp_path):
     assert [p.name for p in (tmp_path / "killed").iterdir() if p.name.startswith(".")] == []
 
 
-def test_a_checkpoint_of_another_training_is_not_gone_on_with(tmp_path):
+def test_a_checkpoint_of_another_training_is_kept_and_said(tmp_path):
     fitted({}, tmp_path, fingerprint="one")
-    assert checkpoint.read(tmp_path, "one") is not None
-    assert checkpoint.read(tmp_path, "other") is None
-    before = len(losses(tmp_path))
-    fitted({"epochs": 1}, tmp_path, fingerprint="other")
-    assert len(losses(tmp_path)) == before / 2
+    before = (tmp_path / checkpoint.NAME).read_bytes()
+    with pytest.raises(TrainingError, match="other genes, settings or code was stopped there"):
+        fitted({"epochs": 1}, tmp_path, fingerprint="other")
+    assert (tmp_path / checkpoint.NAME).read_bytes() == before
 
 
 def test_other_genes_are_another_training(tmp_path):
@@ -280,8 +279,9 @@ def test_other_genes_are_another_training(tmp_path):
     # a training that is done goes on with its last checkpoint: no step more
     clock = [row["seconds"] for row in log_of(tmp_path)]
     assert steps(GENES) == first and [row["seconds"] for row in log_of(tmp_path)] == clock
-    assert steps(random_sequences(120, seed=5, low=20, high=140)) != first
-    assert steps(GENES, seed=2) != first
+    for genes, changes in ((random_sequences(120, seed=5, low=20, high=140), {}), (GENES, {"seed": 2})):
+        with pytest.raises(TrainingError, match="other genes, settings or code"):
+            steps(genes, **changes)
 
 
 @pytest.mark.parametrize(("rate", "has_checkpoint"), [(1e6, False), (100, True)])

@@ -21,7 +21,10 @@ def write(folder: Path, state: dict[str, Any]) -> None:
 
 
 def read(folder: Path, fingerprint: str) -> dict[str, Any] | None:
-    """State that `write` wrote for the same training; None where there is none (reading runs no code from it)."""
+    """State that `write` wrote for the same training, None where there is none; reading runs no code from it.
+
+    TrainingError where the checkpoint is that of another training, which would be lost, or damaged.
+    """
     path = folder / NAME
     for half in folder.glob(f".{NAME}.*.part"):  # of a process that was killed while it wrote
         half.unlink(missing_ok=True)
@@ -33,4 +36,9 @@ def read(folder: Path, fingerprint: str) -> dict[str, Any] | None:
         raise TrainingError(
             f"{path}: the checkpoint cannot be read ({error}); remove it, and the training begins anew"
         ) from error
-    return state if state["fingerprint"] == fingerprint else None
+    if state["fingerprint"] != fingerprint:
+        raise TrainingError(
+            f"{path}: a training of other genes, settings or code was stopped there; give its command again to go on "
+            f"with it, name another folder, or remove {folder}"
+        )
+    return state
