@@ -84,8 +84,8 @@ def test_the_networks_keep_what_was_asked_of_them():
 
 
 def test_the_networks_are_as_fast_as_was_asked():
-    """The published benchmark. Ten and two times faster than `generate` hold for large orders; of few genes, the LSTM is
-    held up by the passage of its weights through memory, and both by what a step costs whatever its size."""
+    """The published benchmark. Ten and two times faster than `generate` hold for large orders; with few genes the LSTM
+    is held up by the passage of its weights through memory, and both by what a step costs whatever its size."""
     speed = from_json((ROOT / "results" / "neural_speed.json").read_text())
     for row in speed["training"]:
         assert row["share_of_bare"] >= 0.9, row
