@@ -141,9 +141,9 @@ def _networks(values: Mapping[str, Any]) -> str:
     elif "neither" in (before, after):
         ranking = f"{before} is ahead by the paper's and {after} by today's"
     else:
-        ranking = "so that the recipe decides which is ahead"
+        ranking = "the recipe decides which is ahead"
     beside = f"the expert mixture, which only counts and copies, has {values['expert']:.2f} after seconds"
-    return f"Trained on the same genes, {figures}, {ranking}; {beside}."
+    return f"Trained on the same genes, {figures}: {ranking}; {beside}."
 
 
 def _beside_the_paper(values: Mapping[str, Any]) -> str:

@@ -29,8 +29,8 @@ RECIPE = {
     "positions": "learned positions",
     "end": "predicts the end", "precision": "precision of the training",
 }  # fmt: skip
-HARDWARE = {"precision", "micro_nucleotides", "validation_nucleotides"}
-"""Settings in which a trial of ours may differ from the paper's."""
+BUDGET = {"precision", "micro_nucleotides", "validation_nucleotides", "epochs"}
+"""Settings in which a trial of ours may differ from the paper's: what it may cost."""
 TODAY, PAPERS = "today's recipe", "the paper's recipe"
 
 
@@ -155,7 +155,7 @@ def trial_table(results: Mapping[str, Result], profile: Any, model: str) -> Tabl
         if result.record["model"] != model or tuned or settings["seed"] != profile.seeds[0]:
             continue
         for preset, given in models.model_class(model).presets.items():
-            if all(settings[key] == value for key, value in given.items() if key not in HARDWARE):
+            if all(settings[key] == value for key, value in given.items() if key not in BUDGET):
                 ours[preset] = result.record
     rows = [
         {
@@ -168,7 +168,10 @@ def trial_table(results: Mapping[str, Result], profile: Any, model: str) -> Tabl
         for preset, figure in paper()[f"{model}_trials"].items()
     ]
     order = {"lstm": "embedding, units, layers", "transformer": "width, feed-forward width, layers, heads"}[model]
-    caption = f"Perplexity in the paper's trials ({order}), and of ours by its recipe on the genes of this page"
+    caption = (
+        f"Perplexity in the paper's trials ({order}), and of ours by its recipe on the genes of this page, for as many "
+        "epochs as there was time for"
+    )
     return table(pd.DataFrame(rows), caption, {"epochs": ".0f"})
 
 
@@ -274,12 +277,15 @@ class Chapter:
 
     def _cut_short(self) -> str:
         """What the paper's recipe, whose rate never falls, might still have gained."""
-        records = [self.results[name].record for name in self.names[PAPERS]]
-        last = [record["training"]["best_epoch"] == record["settings"]["epochs"] for record in records]
-        if not any(last):
+        trainings = [self.results[name].record["training"] for name in self.names[PAPERS]]
+        cut = sum(not training["stopped_early"] for training in trainings)
+        if not cut:
             return ""
-        how_many = "All" if all(last) else f"{sum(last)} of the {len(last)}"
-        return f" {how_many} trainings by the paper's recipe were best at the last epoch that they were given here."
+        of_them = f"all {cut}" if cut == len(trainings) else f"{cut} of the {len(trainings)}"
+        return (
+            f" By the paper's recipe {of_them} ended with the epochs they were given here, and not because the "
+            "validation genes had stopped getting better."
+        )
 
     @cached_property
     def relatives(self) -> pd.DataFrame:
