@@ -159,7 +159,7 @@ def test_it_is_listed(added, dnastudy):
         "family": "expert",
         "about": "Frequencies of single symbols.",
         "settings": {"pseudocount": {"default": 1.0, "about": "added to each symbol's count"}},
-        "presets": [],
+        "presets": {},
     }
 
 
