@@ -168,7 +168,7 @@ def study(
         print(page)
 
 
-def _workflow(root: Path, profile: str, cores: int, words: list[str], data: str = "") -> None:
+def _workflow(root: Path, profile: str, cores: int, words: list[str]) -> None:
     """Run jobs of the workflow."""
     command = [sys.executable, "-m", "snakemake", "--snakefile", root / "workflow" / "Snakefile", "--directory", root]
     # the store and all outputs appear whole or not at all, so a lock or a mark left by a killed run is no danger
@@ -176,8 +176,7 @@ def _workflow(root: Path, profile: str, cores: int, words: list[str], data: str 
     command += ["--config", f"profile={profile}", *words]
     # the jobs call `dnastudy`: let them find the one of this environment first
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    environment = {**os.environ, "PATH": path, **({"DNASTUDY_DATA": str(Path(data).resolve())} if data else {})}
-    done = subprocess.run(list(map(str, command)), cwd=root, env=environment)
+    done = subprocess.run(list(map(str, command)), cwd=root, env={**os.environ, "PATH": path})
     if done.returncode:
         raise typer.Exit(done.returncode)
 

@@ -26,6 +26,7 @@ from dnastudy.datasets import Dataset
 from dnastudy.errors import ModelError
 from dnastudy.experiments import Store
 from dnastudy.runs import NEURAL, Run
+from dnastudy.training.report import TrainingError
 
 COMMON: dict[str, BaseDistribution] = {
     "learning_rate": FloatDistribution(5e-4, 2e-2, log=True),
@@ -101,8 +102,8 @@ def _search(name, model, dataset, folder, trials, seed, fixed, space, log) -> op
         trial = study.ask(space)
         run = Run(name=f"{name}-{trial.number}", model=model, settings={**fixed, **trial.params})
         try:
-            fitted, facts = store.fit(run, dataset, log)
-        except ModelError as error:  # such settings do not work, or not together: no failure of the sweep
+            fitted, facts = _trained(store, run, dataset, log)
+        except TrainingError as error:  # such settings do not work, or not together: no failure of the sweep
             trial.set_user_attr("error", str(error))
             study.tell(trial, state=TrialState.PRUNED)
             continue
@@ -115,6 +116,15 @@ def _search(name, model, dataset, folder, trials, seed, fixed, space, log) -> op
         *_, last = study.get_trials(deepcopy=False, states=[TrialState.PRUNED])
         raise ModelError(f"{model}: none of its trials could be trained; the last: {last.user_attrs['error']}")
     return study
+
+
+def _trained(store: Store, run: Run, dataset: Dataset, log: Callable[[str], None] | None):
+    """`Store.fit`; TrainingError also for settings that do not fit together, other errors as they are."""
+    try:
+        models.model_class(run.model).Settings.parse(run.settings, run.model)
+    except ModelError as error:
+        raise TrainingError(str(error)) from error
+    return store.fit(run, dataset, log)
 
 
 def trial_table(study: optuna.Study) -> pd.DataFrame:

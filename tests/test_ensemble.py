@@ -98,7 +98,7 @@ def test_ends_that_no_member_knows_weigh_nothing(monkeypatch):
         assert -np.concatenate(model.nucleotide_log_probs(HELD_OUT)).mean() > best
 
 
-def test_a_killed_member_goes_on_in_a_folder_of_its_own(tmp_path):
+def test_each_member_trains_in_a_folder_of_its_own(tmp_path):
     from dnastudy.training.log import CHECKPOINT, LOG, Workspace
 
     lstm = {"model": "lstm", "settings": {"embedding": 4, "units": 4, "epochs": 1}}

@@ -70,6 +70,17 @@ def test_settings_that_do_not_train_are_a_result(dataset, tmp_path, monkeypatch)
     assert trial_table(found)["trial"].tolist() == [1]
 
 
+def test_what_is_no_fault_of_the_settings_ends_the_sweep_and_no_trial(dataset, tmp_path, monkeypatch):
+    monkeypatch.setenv("DNASTUDY_STORE", str(tmp_path / "store"))
+    with monkeypatch.context() as machine:
+        machine.setenv("DNASTUDY_ACCELERATOR", "abacus")
+        with pytest.raises(ModelError, match="abacus"):
+            sweep("lstm", dataset, tmp_path / "a", 1, seed=5, fixed=FIXED)
+    found = sweep("lstm", dataset, tmp_path / "a", 1, seed=5, fixed=FIXED)
+    assert [trial.state.name for trial in found.trials] == ["FAIL", "COMPLETE"]
+    assert found.trials[1].params == found.trials[0].params
+
+
 def test_settings_that_do_not_fit_together_are_a_result(dataset, tmp_path, monkeypatch):
     """Three or four heads of a width of 18 are of an even width, two and six are not."""
     monkeypatch.setenv("DNASTUDY_STORE", str(tmp_path / "store"))

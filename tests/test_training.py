@@ -78,10 +78,10 @@ def test_length_buckets_save_padding():
     events = np.random.default_rng(0).integers(20, 1000, size=2000)
 
     def padding(pool):
-        batches = epoch_batches(events, Recipe(pool=pool), 0)
+        batches = epoch_batches(events, Recipe(pool=pool, batch_nucleotides=10_000), 0)
         return sum(len(b) * events[b].max() for b in batches) / events.sum() - 1
 
-    assert padding(20) < 0.1 < 0.3 < padding(1)
+    assert padding(20) < 0.1 < 0.5 < padding(1)
 
 
 def test_processes_share_a_batch_and_parts_keep_the_budget():
@@ -159,7 +159,7 @@ def test_the_best_epoch_is_kept_and_training_stops_early(tmp_path):
 
 
 def test_it_learns_the_entropy_of_a_source():
-    """A source of which each nucleotide depends on the one before: none beats it but by luck, and these get there."""
+    """A source of which each nucleotide depends on the one before: no model can have less, and these get there."""
     source = np.random.default_rng(5)
     rows = np.array([[0.7, 0.1, 0.1, 0.1], [0.1, 0.1, 0.7, 0.1], [0.25] * 4, [0.05, 0.05, 0.05, 0.85]])
 
@@ -175,7 +175,7 @@ def test_it_learns_the_entropy_of_a_source():
         codes = ["ACGT".index(letter) for letter in gene]
         return -np.log(rows.mean(axis=0)[codes[0]]) - np.log(rows[codes[:-1], codes[1:]]).sum()
 
-    genes = [draw() for _ in range(400)]
+    genes = [draw() for _ in range(1350)]  # so many held out that luck does not put a model ahead
     entropy = np.mean([least(gene) / 100 for gene in genes[350:]])
     for name, settings in (
         ("lstm", {"embedding": 8, "units": 32}),
@@ -186,8 +186,7 @@ def test_it_learns_the_entropy_of_a_source():
         )
         made.fit(genes[:300], genes[300:350])
         nats = -np.concatenate(made.nucleotide_log_probs(genes[350:])).mean()
-        # on 50 genes a model as good as the source may by luck be a hair ahead of it
-        assert entropy - 0.002 < nats < entropy + 0.01, (name, nats, entropy)
+        assert entropy < nats < entropy + 0.01, (name, nats, entropy)
 
 
 def test_what_is_random_elsewhere_is_left_alone():
@@ -302,16 +301,12 @@ def test_a_loss_that_explodes_stops_with_step_genes_and_checkpoint(rate, has_che
         assert all(torch.isfinite(weights).all() for weights in state["network"].values())
 
 
-@pytest.mark.parametrize("validation", [True, False])
-@pytest.mark.parametrize("rate", [1e6, 1e38])
+@pytest.mark.parametrize(("rate", "validation"), [(1e6, True), (1e38, True), (1e38, False)])
 def test_weights_spoiled_by_the_last_step_are_no_model(rate, validation):
     """One step in all, so that no later loss can tell."""
     settings = {"layers": 1, "units": 8, "epochs": 1, "batch_nucleotides": 10**6}
     settings |= {"learning_rate": rate, "clip": 0.0, "warmup": 0.0, "schedule": "constant"}
     model = models.create("lstm", settings)
-    if rate < 1e7 and not validation:
-        model.fit(GENES)  # nonsense, but numbers
-        return
     with pytest.raises(TrainingError, match="lower learning_rate"):
         model.fit(GENES, GENES if validation else None)
 
