@@ -134,6 +134,57 @@ def test_samples_are_sequences_and_repeat_with_the_seed(model):
     assert all(s.startswith("ACGTA") for s in model.sample(5, prefix="ACGTA", max_length=30))
 
 
+def test_what_cannot_be_drawn_is_said():
+    model = models.create("uniform").fit(["ACGT"] * 10)
+    for kwargs, words in (
+        ({"n": -1}, "n=-1"),
+        ({"prefix": "ACNT"}, "the prefix has 'N' at position 3; only A, C, G, T"),
+        ({"prefix": "ACGT", "max_length": 3}, "do not fit together"),
+        ({"temperature": 0}, "temperature must be above 0"),
+        ({"temperature": float("nan")}, "temperature must be above 0"),
+        ({"temperature": float("inf")}, "temperature must be above 0"),
+        ({"top_k": 0}, "top_k at least 1"),
+        ({"top_p": 0}, r"top_p in \(0, 1\]"),
+    ):
+        with pytest.raises(ModelError, match=words):
+            model.sample(**{"n": 2, **kwargs})
+    unsmoothed = models.create("ngram", {"order": 3, "smoothing": "mle"}).fit(["AC", "AC"])
+    with pytest.raises(ModelError, match="no symbol has any probability"):
+        unsmoothed.sample(3, prefix="GG")
+
+
+@pytest.mark.parametrize("temperature", [1e-300, 0.5, 1, 3])
+@pytest.mark.parametrize(("top_k", "top_p"), [(None, 1.0), (2, 1.0), (None, 0.6), (3, 0.7)])
+def test_draws_follow_the_filtered_and_tempered_distribution(temperature, top_k, top_p):
+    p = np.array([0.4, 0.05, 0.3, 0.24, 0.01])
+
+    class Constant(type(models.create("uniform"))):
+        def _start(self, prefixes):
+            return len(prefixes)
+
+        def _next(self, state):
+            return np.tile(np.log(p), (state, 1))
+
+        def _advance(self, state, symbols, alive):
+            return len(alive)
+
+    n = 20_000
+    drawn = Counter(gene[:1] for gene in Constant().sample(
+        n, seed=1, max_length=1, temperature=temperature, top_k=top_k, top_p=top_p
+    ))  # fmt: skip
+    tempered = (p / p.max()) ** (1 / temperature)
+    tempered /= tempered.sum()
+    kept, held = {}, 0.0
+    for symbol in sorted(range(5), key=lambda i: -tempered[i])[:top_k]:
+        if held < top_p:
+            kept[symbol] = tempered[symbol]
+        held += tempered[symbol]
+    for symbol, letter in enumerate([*NUCLEOTIDES, ""]):
+        expected = kept.get(symbol, 0) / sum(kept.values())
+        error = 4 * np.sqrt(expected * (1 - expected) / n)
+        assert abs(drawn[letter] / n - expected) <= error, (letter, expected)
+
+
 def test_fast_sampling_is_the_derived_sampling(model):
     """A model's own sampling state must lead to the draws that plain prefixes lead to."""
     if model.name == "ngram" and model.settings.smoothing == "mle":

@@ -7,6 +7,7 @@ from helpers import random_sequences
 
 from dnastudy import models
 from dnastudy.models.networks import Contexts
+from dnastudy.models.packed import packed
 from dnastudy.sequences import encode
 from dnastudy.training.batches import START, Symbols
 
@@ -34,21 +35,23 @@ def network(name, settings):
     return made
 
 
+@pytest.mark.parametrize("pack", [False, True], ids=["plain", "packed"])
 @pytest.mark.parametrize(("name", "settings"), ALL, ids=lambda v: v if isinstance(v, str) else "-".join(map(str, v)))
-def test_step_by_step_is_all_at_once(name, settings):
+def test_step_by_step_is_all_at_once(name, settings, pack):
     """Beyond the learned positions, beyond the first room for keys, and while sequences end one after the other."""
     made = network(name, settings)
+    writing = packed(made) if pack else made
     inputs = torch.randint(0, 4, (9, 150), generator=torch.Generator().manual_seed(2))
     inputs[:, 0] = START
     with torch.inference_mode():
         whole = made(inputs)
-        state, alive = made.begin(9), torch.arange(9)
+        state, alive = writing.begin(9), torch.arange(9)
         for t in range(150):
-            logits, state = made.step(inputs[alive, t], state)
+            logits, state = writing.step(inputs[alive, t], state)
             torch.testing.assert_close(logits, whole[alive, t], rtol=0, atol=1e-5)
             if t % 18 == 17:  # the second of those that are left ends
                 left = torch.tensor([i for i in range(len(alive)) if i != 1])
-                state, alive = made.keep(state, left), alive[left]
+                state, alive = writing.keep(state, left), alive[left]
     assert len(alive) == 1
 
 
@@ -61,6 +64,38 @@ def test_padding_changes_nothing(name, settings):
         for i in range(6):
             alone = made(genes.batch(np.array([i]))[0])[0]
             torch.testing.assert_close(together[i, : len(alone)], alone, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(("name", "settings"), ALL, ids=lambda v: v if isinstance(v, str) else "-".join(map(str, v)))
+def test_a_packed_network_reads_the_same(name, settings):
+    made = network(name, settings)
+    before = {key: weights.clone() for key, weights in made.state_dict().items()}
+    genes = Symbols(encode(random_sequences(6, low=3, high=90)), True, torch.device("cpu"))
+    with torch.inference_mode():
+        inputs = genes.batch(np.arange(6))[0]
+        torch.testing.assert_close(packed(made)(inputs), made(inputs), rtol=0, atol=1e-5)
+    for key, weights in made.state_dict().items():
+        torch.testing.assert_close(weights, before[key], rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_where_there_is_no_onednn_the_plain_network_writes_the_same(name, monkeypatch):
+    model = models.create(name, CASES[name][0])
+    drawn = model.sample(5, seed=1, max_length=40)
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
+    assert packed(model.network) is model.network
+    assert model.sample(5, seed=1, max_length=40) == drawn
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_weights_changed_in_place_are_read_at_once(name):
+    model = models.create(name, CASES[name][0])
+    model.sample(2, max_length=5)
+    with torch.no_grad():
+        model.network.output.weight.zero_()
+        model.network.output.bias.copy_(torch.tensor([0.0, 50.0, 0.0, 0.0, 0.0]))
+    assert model.sample(2, max_length=5) == ["CCCCC"] * 2
+    assert model.log_probs(["CC"])[0][:2].min() > -1e-6
 
 
 def test_contexts_are_words_of_the_last_nucleotides():

@@ -86,10 +86,6 @@ def test_the_networks_keep_what_was_asked_of_them():
 SPEED = from_json((ROOT / "results" / "neural_speed.json").read_text())
 
 
-def _writes_as_fast_as_was_asked(rows) -> bool:
-    return all(row["times_faster"] >= {"lstm": 10, "transformer": 2}[row["model"]] for row in rows)
-
-
 def test_the_networks_are_as_fast_as_was_asked():
     """The published benchmark, beside its peers."""
     for row in SPEED["training"]:
@@ -97,12 +93,8 @@ def test_the_networks_are_as_fast_as_was_asked():
         assert row.get("times_gpt2", 1) >= 1, row
     for row in SPEED["scoring"]:
         assert row["pairs"] == 1000 and row["seconds"] < 60, row
-    assert _writes_as_fast_as_was_asked([row for row in SPEED["sampling"] if row["sequences"] >= 256])
-
-
-@pytest.mark.xfail(strict=True, reason="not reached: of few genes a step costs as much whatever its size")
-def test_the_networks_write_few_genes_as_fast_as_was_asked():
-    assert _writes_as_fast_as_was_asked([row for row in SPEED["sampling"] if row["sequences"] < 256])
+    for row in SPEED["sampling"]:
+        assert row["times_faster"] >= {"lstm": 10, "transformer": 2}[row["model"]], row
 
 
 def test_the_table_of_relatives_is_of_the_published_genes():

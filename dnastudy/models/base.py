@@ -20,6 +20,7 @@ from pydantic import BaseModel
 
 from dnastudy.errors import ModelError
 from dnastudy.files import whole_folder
+from dnastudy.models.sampling import draw
 from dnastudy.sequences import END, EncodedSequences, decode, encode
 from dnastudy.settings import Settings
 
@@ -226,31 +227,9 @@ class LanguageModel(ABC):
         -------
         n strings over A C G T, prefix included; empty ones are possible where the model gives END at once.
         """
-        if n < 0 or max_length < len(prefix):
-            raise ModelError(f"sample: n={n}, max_length={max_length}, prefix of {len(prefix)} nt do not fit together")
-        if temperature <= 0 or not 0 < top_p <= 1 or (top_k is not None and top_k < 1):
-            raise ModelError("sample: temperature must be above 0, top_p in (0, 1], top_k at least 1")
-        random = np.random.default_rng(seed)
-        try:
-            start = encode([prefix])[0]
-        except ValueError as error:
-            raise ModelError(f"sample: the prefix is a {error}") from None
-        out = np.full((n, max_length + 1), END, dtype=np.uint8)
-        out[:, : len(start)] = start
-        live = np.arange(n)
-        state = self._start([start] * n)
-        for position in range(len(start), max_length):
-            if not len(live):
-                break
-            p = _sampling_probabilities(self._next(state), temperature, top_k, top_p)
-            total = p.cumsum(axis=1)
-            # below the last sum, so that rounding can never draw what has no probability
-            drawn = (total <= random.random(len(live))[:, None] * total[:, -1:]).sum(axis=1)
-            out[live, position] = drawn
-            alive = np.flatnonzero(drawn != END)
-            state = self._advance(state, drawn[alive], alive)
-            live = live[alive]
-        return [decode(row[: np.argmax(row == END)]) for row in out]
+        return draw(
+            self, n, seed=seed, max_length=max_length, temperature=temperature, top_k=top_k, top_p=top_p, prefix=prefix
+        )
 
     # saving: a JSON header and plain arrays; loading runs no code from the files
 
@@ -330,20 +309,3 @@ def _renormalised(log_p: np.ndarray) -> np.ndarray:
     with np.errstate(divide="ignore", invalid="ignore"):
         total = top + np.log(np.exp(log_p - top).sum(axis=-1, keepdims=True))
         return np.where(np.isfinite(top), log_p - total, -np.inf)
-
-
-def _sampling_probabilities(log_p: np.ndarray, temperature: float, top_k: int | None, top_p: float) -> np.ndarray:
-    """Probabilities to draw from, shape (n, 5): tempered, filtered, renormalised over the five symbols."""
-    p = np.exp(_renormalised(log_p / temperature))
-    if not np.isfinite(p).all() or (p.sum(axis=1) < 0.5).any():
-        raise ModelError("sample: the model gives no symbol any probability after some prefix (unsmoothed counts?)")
-    if top_k is None and top_p == 1:
-        return p
-    order = np.argsort(-p, axis=1, kind="stable")
-    kept = np.take_along_axis(p, order, axis=1)
-    if top_k is not None:
-        kept[:, top_k:] = 0
-    # a symbol stays while the more probable ones before it do not yet hold top_p
-    kept[(kept.cumsum(axis=1) - kept) >= top_p] = 0
-    np.put_along_axis(p, order, kept, axis=1)
-    return p / p.sum(axis=1, keepdims=True)

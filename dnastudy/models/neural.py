@@ -17,6 +17,7 @@ from torch import nn
 
 from dnastudy.models import base
 from dnastudy.models.networks import Network
+from dnastudy.models.packed import packed
 from dnastudy.sequences import EncodedSequences, choose, encode
 from dnastudy.training import hardware
 from dnastudy.training.batches import START, Symbols, sorted_runs
@@ -25,8 +26,10 @@ from dnastudy.training.loop import train as train_network
 from dnastudy.training.recipe import Recipe
 from dnastudy.training.report import Report, TrainingError
 
-READ_AT_ONCE = 32_768
-"""Positions read at once, padding included."""
+READ_AT_ONCE = {"cpu": 8192, "cuda": 65_536}
+"""Positions read at once, padding included: few enough for a processor's caches, enough to fill a GPU."""
+_State = tuple[Network, torch.Tensor, Any]
+"""While writing: the network, its last logits, and its own state."""
 _LOWER = "lower learning_rate, lengthen warmup or clip gradients"
 
 
@@ -39,7 +42,7 @@ class NeuralModel(base.LanguageModel):
         "models/networks.py",
         *(f"training/{part}.py" for part in ("loop", "batches", "recipe")),
     )
-    further_code = ("models/neural.py", *learning_code[1:])
+    further_code = ("models/neural.py", "models/packed.py", *learning_code[1:])
 
     class Settings(Recipe):
         """Settings of a neural model."""
@@ -119,9 +122,10 @@ class NeuralModel(base.LanguageModel):
         """See the base class."""
         encoded = encode(sequences)
         genes = Symbols(encoded, True, self._device)
-        rows = np.empty((len(encoded.symbols), 5))
-        for run in sorted_runs(genes.events, READ_AT_ONCE):
-            found = self._read(genes.batch(run)[0])
+        network, rows = packed(self.network), np.empty((len(encoded.symbols), 5))
+        for run in sorted_runs(genes.events, READ_AT_ONCE[self._device.type]):
+            with torch.inference_mode():
+                found = _log_probabilities(network(genes.batch(run)[0]))
             for gene, of_gene in zip(run, found, strict=True):
                 rows[encoded.starts[gene] : encoded.starts[gene + 1]] = of_gene[: genes.events[gene]]
         return np.split(rows, encoded.starts[1:-1]) if len(encoded) else []
@@ -130,32 +134,29 @@ class NeuralModel(base.LanguageModel):
     def _device(self) -> torch.device:
         return next(self.network.parameters()).device
 
-    @torch.inference_mode()
-    def _read(self, inputs: torch.Tensor) -> np.ndarray:
-        return _log_probabilities(self.network(inputs))
-
     # sampling
 
     @torch.inference_mode()
-    def _start(self, prefixes: list[np.ndarray]) -> tuple[torch.Tensor, Any]:
-        state = self.network.begin(len(prefixes))
+    def _start(self, prefixes: list[np.ndarray]) -> _State:
+        network = packed(self.network)
+        inner = network.begin(len(prefixes))
         length = len(prefixes[0]) if prefixes else 0  # all of one
         inputs = np.array([[START, *prefix] for prefix in prefixes]).reshape(len(prefixes), 1 + length)
         for symbols in torch.from_numpy(inputs.astype(np.int64)).to(self._device).T:
-            logits, state = self.network.step(symbols, state)
-        return logits, state
+            logits, inner = network.step(symbols, inner)
+        return network, logits, inner
 
-    def _next(self, state: tuple[torch.Tensor, Any]) -> np.ndarray:
-        return _log_probabilities(state[0])
+    def _next(self, state: _State) -> np.ndarray:
+        return _log_probabilities(state[1])
 
     @torch.inference_mode()
-    def _advance(self, state: tuple[torch.Tensor, Any], symbols: np.ndarray, alive: np.ndarray):
-        logits, inner = state
+    def _advance(self, state: _State, symbols: np.ndarray, alive: np.ndarray) -> _State:
+        network, logits, inner = state
         if not len(alive):
-            return logits[:0], inner
+            return network, logits[:0], inner
         if len(alive) < len(logits):
-            inner = self.network.keep(inner, torch.from_numpy(alive).to(self._device))
-        return self.network.step(torch.from_numpy(symbols).to(self._device), inner)
+            inner = network.keep(inner, torch.from_numpy(alive).to(self._device))
+        return network, *network.step(torch.from_numpy(symbols).to(self._device), inner)
 
     # saving
 
@@ -170,7 +171,8 @@ class NeuralModel(base.LanguageModel):
         self.network.to(hardware.device()).eval()
 
     def _write_arrays(self, folder: Path, arrays: dict[str, np.ndarray]) -> None:
-        safetensors.numpy.save_file(arrays, folder / self.arrays_file)
+        # not `save_file`, whose files only their owner can read
+        (folder / self.arrays_file).write_bytes(safetensors.numpy.save(arrays))
 
     def _read_arrays(self, folder: Path) -> dict[str, np.ndarray]:
         try:

@@ -1,0 +1,75 @@
+"""Drawing sequences from a model, one symbol of all of them after the other."""
+
+from __future__ import annotations
+
+from math import inf
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dnastudy.errors import ModelError
+from dnastudy.sequences import END, decode, encode
+
+if TYPE_CHECKING:
+    from dnastudy.models.base import LanguageModel
+
+
+def draw(
+    model: LanguageModel,
+    n: int,
+    *,
+    seed: int,
+    max_length: int,
+    temperature: float,
+    top_k: int | None,
+    top_p: float,
+    prefix: str,
+) -> list[str]:
+    """See `LanguageModel.sample`."""
+    if n < 0 or max_length < len(prefix):
+        raise ModelError(f"sample: n={n}, max_length={max_length}, prefix of {len(prefix)} nt do not fit together")
+    if not 0 < temperature < inf or not 0 < top_p <= 1 or (top_k is not None and top_k < 1):
+        raise ModelError("sample: temperature must be above 0 and finite, top_p in (0, 1], top_k at least 1")
+    try:
+        start = encode([prefix])[0]
+    except ValueError as error:
+        raise ModelError(f"sample: the prefix{str(error).removeprefix('sequence 0')}") from None
+    random = np.random.default_rng(seed)
+    out = np.full((n, max_length + 1), END, dtype=np.uint8)
+    out[:, : len(start)] = start
+    live = np.arange(n)
+    state = model._start([start] * n)
+    filtered = top_k is not None or top_p < 1
+    with np.errstate(invalid="ignore"):  # -inf less -inf, which is refused below
+        for position in range(len(start), max_length):
+            if not len(live):
+                break
+            log_p = model._next(state)
+            p = np.exp((log_p - log_p.max(axis=1, keepdims=True)) / temperature)
+            if filtered:
+                p = _filtered(p, top_k, top_p)
+            total = p.cumsum(axis=1)
+            # 1 or more, as the most probable symbol has 1; no number where no symbol has any
+            if not (total[:, -1] > 0).all():
+                raise ModelError("sample: no symbol has any probability after some prefix (unsmoothed counts?)")
+            # below the last sum, so that rounding can never draw what has no probability
+            drawn = (total <= random.random((len(live), 1)) * total[:, -1:]).sum(axis=1)
+            out[live, position] = drawn
+            alive = np.flatnonzero(drawn != END)
+            state = model._advance(state, drawn[alive], alive)
+            live = live[alive]
+    return [decode(row[: np.argmax(row == END)]) for row in out]
+
+
+def _filtered(p: np.ndarray, top_k: int | None, top_p: float) -> np.ndarray:
+    """Probabilities of any scale, shape (n, 5): only the ``top_k`` largest kept, or the fewest that hold ``top_p``."""
+    order = np.argsort(-p, axis=1, kind="stable")
+    kept = np.take_along_axis(p, order, axis=1)
+    if top_k is not None:
+        kept[:, top_k:] = 0
+    # a symbol stays while the more probable ones before it do not yet hold top_p of all
+    before = kept.cumsum(axis=1) - kept
+    kept[before >= top_p * p.sum(axis=1, keepdims=True)] = 0
+    filtered = np.empty_like(p)
+    np.put_along_axis(filtered, order, kept, axis=1)
+    return filtered
