@@ -12,7 +12,9 @@ import torch
 from torch import nn
 
 ROWS = 64
-"""Rows for which the layout is chosen; it serves any other number as well, but for one chosen for a single row."""
+"""Rows for which the layout is chosen; it serves any other number as well."""
+WORTH = 16_384
+"""Weights of the smallest layer that is worth it: below, calling oneDNN costs more than the product."""
 
 State = tuple[torch.Tensor, torch.Tensor]
 
@@ -31,57 +33,54 @@ def packed(network: nn.Module) -> nn.Module:
 
 
 def _twin(module: nn.Module) -> nn.Module:
-    """The same module with every linear and LSTM layer in it replaced."""
-    for kind, replacement in ((nn.Linear, _Linear), (nn.LSTM, _LSTM)):
-        if isinstance(module, kind):
-            return replacement(module)
+    """The same module with LSTM layers and large linear ones replaced, and without dropout."""
+    if isinstance(module, nn.Dropout):
+        return nn.Identity()
+    if isinstance(module, nn.LSTM):
+        return _LSTM(module)
+    if isinstance(module, nn.Linear) and module.weight.numel() >= WORTH:
+        return _Linear(module)
     twin = copy.copy(module)
     twin._modules = {name: child and _twin(child) for name, child in module._modules.items()}
     return twin
 
 
-def _pack(weights: torch.Tensor) -> torch.Tensor:
-    return torch.ops.mkldnn._reorder_linear_weight(weights.contiguous(), ROWS)
-
-
-def _product(x: torch.Tensor, weights: torch.Tensor, bias: torch.Tensor | None, then: str = "none") -> torch.Tensor:
-    return torch.ops.mkldnn._linear_pointwise(x, weights, bias, then, [], "")
-
-
 class _Linear(nn.Module):
     def __init__(self, plain: nn.Linear):
         super().__init__()
-        self.packed, self.weight, self.bias = _pack(plain.weight), plain.weight, plain.bias
+        self.weight, self.bias = plain.weight, plain.bias
+        self.packed = torch.ops.mkldnn._reorder_linear_weight(plain.weight, ROWS)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return _product(x, self.packed, self.bias)
+        return torch.ops.mkldnn._linear_pointwise(x, self.packed, self.bias, "none", [], "")
 
 
 class _LSTM(nn.Module):
-    """LSTM layers that make single steps by one product a layer, and read whole sequences as PyTorch's do."""
+    """Layers of the same kernel that `nn.LSTM` uses, which packs its weights anew at every call."""
 
     def __init__(self, plain: nn.LSTM):
         super().__init__()
-        self.plain, self.num_layers, self.hidden_size = plain, plain.num_layers, plain.hidden_size
-        # tanh(z) = 2 sigmoid(2 z) - 1: the third gate's rows doubled, one sigmoid serves all four
-        double = torch.ones(4, 1, 1)
-        double[2] = 2
+        self.num_layers, self.hidden_size = plain.num_layers, plain.hidden_size
         self.layers = []
         for layer in range(plain.num_layers):
-            of_input, of_hidden, bias, more = (getattr(plain, f"{name}_l{layer}")
-                for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))  # fmt: skip
-            weights, bias = torch.cat([of_input, of_hidden], 1), bias + more
-            weights = (weights.view(4, plain.hidden_size, -1) * double).flatten(0, 1)
-            bias = (bias.view(4, -1) * double[..., 0]).flatten()
-            self.layers.append((_pack(weights), bias))
+            of_input, of_hidden, *biases = (
+                getattr(plain, f"{name}_l{layer}") for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+            )
+            weights = torch.ops.mkldnn._reorder_mkldnn_rnn_layer_weight(
+                of_input, of_hidden, plain.hidden_size, reverse=False, has_biases=True, batch_first=False
+            )
+            self.layers.append((*weights, *biases))
 
     def forward(self, x: torch.Tensor, state: State | None = None) -> tuple[torch.Tensor, State]:
-        if state is None or x.shape[1] != 1:
-            return self.plain(x, state)
-        x = x[:, 0]
-        hidden, cell = (list(part.unbind()) for part in state)
-        for layer, (weights, bias) in enumerate(self.layers):
-            taken, kept, new, shown = _product(torch.cat([x, hidden[layer]], 1), weights, bias, "sigmoid").chunk(4, 1)
-            cell[layer] = torch.addcmul(kept * cell[layer], taken, 2 * new - 1)
-            x = hidden[layer] = shown * cell[layer].tanh()
-        return x[:, None], (torch.stack(hidden), torch.stack(cell))
+        x = x.transpose(0, 1).contiguous()  # the kernel takes its layout for granted
+        hidden, cell = state or 2 * (x.new_zeros(self.num_layers, x.shape[1], self.hidden_size),)
+        states = []
+        for layer, arrays in enumerate(self.layers):
+            now = slice(layer, layer + 1)
+            x, *state, _ = torch.ops.aten.mkldnn_rnn_layer(
+                x, *arrays, hidden[now], cell[now], reverse=False, batch_sizes=[], mode=2, hidden_size=self.hidden_size,
+                num_layers=1, has_biases=True, bidirectional=False, batch_first=False, train=False,
+            )  # fmt: skip
+            states.append(state)
+        hidden, cell = (torch.cat(parts) for parts in zip(*states, strict=True))
+        return x.transpose(0, 1), (hidden, cell)
