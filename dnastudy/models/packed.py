@@ -11,6 +11,8 @@ import copy
 import torch
 from torch import nn
 
+from dnastudy.models.networks import Contexts
+
 ROWS = 64
 """Rows for which the layout is chosen; it serves any other number as well."""
 WORTH = 16_384
@@ -33,11 +35,13 @@ def packed(network: nn.Module) -> nn.Module:
 
 
 def _twin(module: nn.Module) -> nn.Module:
-    """The same module with LSTM layers and large linear ones replaced, and without dropout."""
+    """The same module, without dropout, and what takes long in it replaced."""
     if isinstance(module, nn.Dropout):
         return nn.Identity()
     if isinstance(module, nn.LSTM):
         return _LSTM(module)
+    if isinstance(module, Contexts) and module.words is not None:
+        return _Contexts(module)
     if isinstance(module, nn.Linear) and module.weight.numel() >= WORTH:
         return _Linear(module)
     twin = copy.copy(module)
@@ -53,6 +57,25 @@ class _Linear(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return torch.ops.mkldnn._linear_pointwise(x, self.packed, self.bias, "none", [], "")
+
+
+class _Contexts(nn.Module):
+    """Embeddings of nucleotides and words, with fewer operations a step once words are whole."""
+
+    def __init__(self, plain: Contexts):
+        super().__init__()
+        self.plain, self.letters, self.widened = plain, plain.letters.weight, plain.widened.weight.T
+        self.whole = plain.words.weight[-(4**plain.context) :]
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        return self.plain(inputs)
+
+    def step(self, inputs: torch.Tensor, recent: torch.Tensor, position: int) -> tuple[torch.Tensor, torch.Tensor]:
+        if position < self.plain.context:
+            return self.plain.step(inputs, recent, position)
+        recent = torch.add(inputs, recent, alpha=4) & (len(self.whole) - 1)
+        letters, words = self.letters.index_select(0, inputs), self.whole.index_select(0, recent)
+        return torch.addmm(letters, words, self.widened), recent
 
 
 class _LSTM(nn.Module):
@@ -77,7 +100,7 @@ class _LSTM(nn.Module):
         states = []
         for layer, arrays in enumerate(self.layers):
             now = slice(layer, layer + 1)
-            x, *state, _ = torch.ops.aten.mkldnn_rnn_layer(
+            x, *state, _ = torch.mkldnn_rnn_layer(
                 x, *arrays, hidden[now], cell[now], reverse=False, batch_sizes=[], mode=2, hidden_size=self.hidden_size,
                 num_layers=1, has_biases=True, bidirectional=False, batch_first=False, train=False,
             )  # fmt: skip

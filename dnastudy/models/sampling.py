@@ -45,11 +45,13 @@ def draw(
             if not len(live):
                 break
             log_p = model._next(state)
-            p = np.exp((log_p - log_p.max(axis=1, keepdims=True)) / temperature)
+            if temperature != 1:
+                log_p = (log_p - log_p.max(axis=1, keepdims=True)) / temperature
+            p = np.exp(log_p)
             if filtered:
                 p = _filtered(p, top_k, top_p)
             total = p.cumsum(axis=1)
-            # 1 or more, as the most probable symbol has 1; no number where no symbol has any
+            # no number, or 0, where no symbol has any
             if not (total[:, -1] > 0).all():
                 raise ModelError("sample: no symbol has any probability after some prefix (unsmoothed counts?)")
             # below the last sum, so that rounding can never draw what has no probability
