@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from helpers import random_sequences
+from torch import nn
 
 from dnastudy import models
 from dnastudy.models.networks import Contexts
@@ -102,6 +103,36 @@ def test_weights_changed_in_place_are_read_at_once(name):
         model.network.output.bias.copy_(torch.tensor([0.0, 50.0, 0.0, 0.0, 0.0]))
     assert model.sample(2, max_length=5) == ["CCCCC"] * 2
     assert model.log_probs(["CC"])[0][:2].min() > -1e-6
+
+
+class OfTheirOwn(nn.Module):
+    """Layers that look like those that are replaced, and are not."""
+
+    class Doubled(nn.Linear):
+        def forward(self, x):
+            return 2 * super().forward(x)
+
+    def __init__(self):
+        super().__init__()
+        self.doubled = self.Doubled(6, 6)
+        self.both_ways = nn.LSTM(6, 4, bidirectional=True, batch_first=True)
+        self.length_first = nn.LSTM(8, 8)
+        self.projected = nn.LSTM(8, 8, proj_size=3, batch_first=True)
+        self.unbiased = nn.LSTM(3, 5, bias=False, batch_first=True)
+        self.last = nn.Linear(5, 5)
+
+    def forward(self, x):
+        for layer in (self.both_ways, self.length_first, self.projected, self.unbiased):
+            x, _ = layer(self.doubled(x) if x.shape[-1] == 6 else x)
+        return self.last(x)[..., : self.last.out_features - 1]
+
+
+@pytest.mark.filterwarnings("ignore:LSTM with projections")
+def test_only_layers_that_are_known_are_replaced():
+    torch.manual_seed(1)
+    made, x = OfTheirOwn().eval(), torch.randn(3, 7, 6)
+    with torch.inference_mode():
+        torch.testing.assert_close(packed(made)(x), made(x), rtol=0, atol=1e-5)
 
 
 def test_contexts_are_words_of_the_last_nucleotides():

@@ -36,69 +36,68 @@ def packed(network: nn.Module) -> nn.Module:
 
 def _twin(module: nn.Module) -> nn.Module:
     """The same module, without dropout, and what takes long in it replaced."""
-    if isinstance(module, nn.Dropout):
+    if type(module) is nn.Dropout:
         return nn.Identity()
-    if isinstance(module, nn.LSTM):
-        return _LSTM(module)
-    if isinstance(module, Contexts) and module.words is not None:
-        return _Contexts(module)
-    if isinstance(module, nn.Linear) and module.weight.numel() >= WORTH:
-        return _Linear(module)
     twin = copy.copy(module)
+    for kind in (_Linear, _Contexts, _LSTM):
+        if type(module) is kind.__base__ and kind.fits(module):
+            twin.__class__ = kind
+            twin.pack()
+            return twin
     twin._modules = {name: child and _twin(child) for name, child in module._modules.items()}
     return twin
 
 
-class _Linear(nn.Module):
-    def __init__(self, plain: nn.Linear):
-        super().__init__()
-        self.weight, self.bias = plain.weight, plain.bias
-        self.packed = torch.ops.mkldnn._reorder_linear_weight(plain.weight, ROWS)
+class _Linear(nn.Linear):
+    @staticmethod
+    def fits(plain: nn.Linear) -> bool:
+        return plain.weight.numel() >= WORTH
+
+    def pack(self) -> None:
+        self.packed = torch.ops.mkldnn._reorder_linear_weight(self.weight, ROWS)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return torch.ops.mkldnn._linear_pointwise(x, self.packed, self.bias, "none", [], "")
 
 
-class _Contexts(nn.Module):
-    """Embeddings of nucleotides and words, with fewer operations a step once words are whole."""
+class _Contexts(Contexts):
+    """Fewer operations a step once words are whole."""
 
-    def __init__(self, plain: Contexts):
-        super().__init__()
-        self.plain, self.letters, self.widened = plain, plain.letters.weight, plain.widened.weight.T
-        self.whole = plain.words.weight[-(4**plain.context) :]
+    @staticmethod
+    def fits(plain: Contexts) -> bool:
+        return plain.words is not None
 
-    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        return self.plain(inputs)
+    def pack(self) -> None:
+        self.whole = self.words.weight[-(4**self.context) :]
 
     def step(self, inputs: torch.Tensor, recent: torch.Tensor, position: int) -> tuple[torch.Tensor, torch.Tensor]:
-        if position < self.plain.context:
-            return self.plain.step(inputs, recent, position)
+        if position < self.context:
+            return super().step(inputs, recent, position)
         recent = torch.add(inputs, recent, alpha=4) & (len(self.whole) - 1)
-        letters, words = self.letters.index_select(0, inputs), self.whole.index_select(0, recent)
-        return torch.addmm(letters, words, self.widened), recent
+        letters, words = self.letters.weight.index_select(0, inputs), self.whole.index_select(0, recent)
+        return torch.addmm(letters, words, self.widened.weight.T), recent
 
 
-class _LSTM(nn.Module):
-    """Layers of the same kernel that `nn.LSTM` uses, which packs its weights anew at every call."""
+class _LSTM(nn.LSTM):
+    """The kernel that `nn.LSTM` itself uses, which packs its weights anew at every call."""
 
-    def __init__(self, plain: nn.LSTM):
-        super().__init__()
-        self.num_layers, self.hidden_size = plain.num_layers, plain.hidden_size
-        self.layers = []
-        for layer in range(plain.num_layers):
-            of_input, of_hidden, *biases = (
-                getattr(plain, f"{name}_l{layer}") for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-            )
+    @staticmethod
+    def fits(plain: nn.LSTM) -> bool:
+        return plain.batch_first and plain.bias and not plain.bidirectional and not plain.proj_size
+
+    def pack(self) -> None:
+        self.packed = []
+        for of_input, of_hidden, *biases in self.all_weights:
             weights = torch.ops.mkldnn._reorder_mkldnn_rnn_layer_weight(
-                of_input, of_hidden, plain.hidden_size, reverse=False, has_biases=True, batch_first=False
+                of_input, of_hidden, self.hidden_size, reverse=False, has_biases=True, batch_first=False
             )
-            self.layers.append((*weights, *biases))
+            self.packed.append((*weights, *biases))
 
     def forward(self, x: torch.Tensor, state: State | None = None) -> tuple[torch.Tensor, State]:
         x = x.transpose(0, 1).contiguous()  # the kernel takes its layout for granted
         hidden, cell = state or 2 * (x.new_zeros(self.num_layers, x.shape[1], self.hidden_size),)
         states = []
-        for layer, arrays in enumerate(self.layers):
+        for layer, arrays in enumerate(self.packed):
             now = slice(layer, layer + 1)
             x, *state, _ = torch.mkldnn_rnn_layer(
                 x, *arrays, hidden[now], cell[now], reverse=False, batch_sizes=[], mode=2, hidden_size=self.hidden_size,
