@@ -121,6 +121,10 @@ def test_save_and_load_give_the_same_model(model, tmp_path):
         np.testing.assert_array_equal(a, b)
     model.save(tmp_path / "model")
     assert [p.name for p in tmp_path.iterdir()] == ["model"]
+    plain = tmp_path / "plain"
+    plain.touch()
+    modes = {path.name: path.stat().st_mode for path in (tmp_path / "model").rglob("*.*")}
+    assert set(modes.values()) == {plain.stat().st_mode}, "others can read them as any other file"
 
 
 def test_samples_are_sequences_and_repeat_with_the_seed(model):
