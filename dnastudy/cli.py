@@ -80,10 +80,7 @@ def evaluate(
     policies = {"invalid": invalid, "empty": empty, "duplicates": duplicates}
     given = _settings(model, preset, set, validation, join_validation, prequential)
     genes = read(test, **policies)  # before training: a mistake in it should not cost one
-    fitted, learned, fit_seconds = _fit(model, given, train, validation, join_validation, policies)
-    tuned_on = {*read(validation, **policies)["sequence"]} if validation else {}
-    if both := int(genes["sequence"].isin(tuned_on).sum()):
-        say(f"{both} of {len(genes)} test sequences are also among the validation genes, which the model is tuned on")
+    fitted, learned, fit_seconds = _fit(model, given, train, validation, join_validation, policies, test=genes)
     parameters = fitted.num_parameters
     shared = int(genes["sequence"].isin(learned).sum())
     if shared:
@@ -126,8 +123,8 @@ def _settings(model, preset, settings, validation, join_validation, prequential=
     return given
 
 
-def _fit(model, given, train, validation, join_validation, policies, workspace=None):
-    """Return the fitted model, the sequences it has learned from, and the seconds."""
+def _fit(model, given, train, validation, join_validation, policies, workspace=None, test=None):
+    """Return the fitted model, the sequences it has learned from, and the seconds; what is on two sides is said."""
     from dnastudy.experiments import fit_model
     from dnastudy.training.report import TrainingError
 
@@ -137,6 +134,8 @@ def _fit(model, given, train, validation, join_validation, policies, workspace=N
     join = tuning if join_validation else None
     if tuning and (both := len({*tuning} & {*learned})):
         say(f"{both} of the validation sequences are also among the training genes: what is tuned on them is too bold")
+    if tuning and test is not None and (both := int(test["sequence"].isin(tuning).sum())):
+        say(f"{both} of {len(test)} test sequences are also among the validation genes, which the model is tuned on")
     if tuning is None:
         say("no --validation: what would be tuned on it keeps its default, or is tuned inside the training genes")
     try:

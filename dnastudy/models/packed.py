@@ -1,7 +1,8 @@
 """Networks as a processor multiplies them fastest: weights in oneDNN's own layout, packed once for many products.
 
-For few rows this is about three times as fast as PyTorch's own linear layers, which on processors that are not
-Intel's leave half of the vector unit idle; for many rows still about twice (``benchmarks/neural_speed.py``).
+PyTorch's own linear layers go through MKL, which does not use all of processors that are not Intel's, and its LSTM
+packs its weights anew at every call. How fast networks write and read like this: speed table of the chapter "Which
+family predicts genes best".
 """
 
 from __future__ import annotations
