@@ -26,9 +26,10 @@ from filelock import FileLock
 from dnastudy import evaluation, models
 from dnastudy.datasets import Dataset
 from dnastudy.files import whole_folder
-from dnastudy.models.base import LanguageModel
+from dnastudy.models.base import LanguageModel, Sequences
 from dnastudy.records import code_hash, from_json, peak_memory_mb, reset_peak_memory, surroundings, to_json
 from dnastudy.runs import Run
+from dnastudy.sequences import EncodedSequences, encode
 from dnastudy.terminal import training_lines
 from dnastudy.training.log import LOG, Workspace
 from dnastudy.training.report import Report, TrainingError
@@ -70,6 +71,7 @@ def _identity(run: Run, dataset: Dataset) -> tuple[dict[str, Any], dict[str, Any
         "join": [dataset.hashes[name] for name in run.join],
         "validation": dataset.hashes["validation"],
         "code": learning,
+        **({"types": _types_hash(run, dataset)} if cls.learns_types(run.settings) else {}),
         # how its members are read is part of what it fits
         **(
             {"members": [[_id(_identity(m, dataset)[0]), _code(models.model_class(m.model))[1]] for m in members]}
@@ -86,6 +88,10 @@ def _identity(run: Run, dataset: Dataset) -> tuple[dict[str, Any], dict[str, Any
         "prequential": run.prequential,
         "code": [code_hash("evaluation.py"), everything, hashlib.sha256(record.encode()).hexdigest()],
     }
+
+
+def _types_hash(run: Run, dataset: Dataset) -> str:
+    return _id({name: list(dataset.splits[name]["type"]) for name in [*run.train, "validation"]})
 
 
 def _members(run: Run) -> list[Run]:
@@ -186,12 +192,15 @@ class Store:
                     members.append(self._fit(member, dataset, _id(found), found, log))
                 if log:
                     log(f"fit {run.name}")
-                genes = pd.concat([dataset.splits[name] for name in run.train])
-                others = [_sequences(dataset, names) for names in (["validation"], run.join)]
+                genes, *others = (
+                    pd.concat([dataset.splits[name] for name in names]) if names else dataset.train[:0]
+                    for names in (run.train, ["validation"], run.join)
+                )
+                given = [learnable(run.model, run.settings, frame) for frame in (genes, *others)]
                 report = training_lines(run.name, log) if log else None
                 try:
                     model, seconds = fit_model(
-                        run.model, run.settings, list(genes["sequence"]), *others, workspace, report,
+                        run.model, run.settings, *given, workspace, report,
                         [model for model, _ in members],
                     )  # fmt: skip
                 except TrainingError as error:
@@ -270,8 +279,10 @@ def length_labels(genes: pd.DataFrame) -> pd.Series:
     return pd.cut(genes["sequence"].str.len(), LENGTH_BINS, labels=names).astype(str)
 
 
-def _sequences(dataset: Dataset, names: list[str]) -> list[str]:
-    return [sequence for name in names for sequence in dataset.splits[name]["sequence"]]
+def learnable(name: str, settings: dict[str, Any], genes: pd.DataFrame) -> Sequences:
+    """What a model is given of a gene table: the sequences, with their types only where it learns those."""
+    sequences = list(genes["sequence"])
+    return encode(sequences, genes["type"]) if models.model_class(name).learns_types(settings) else sequences
 
 
 def check_join(model: LanguageModel) -> None:
@@ -281,12 +292,18 @@ def check_join(model: LanguageModel) -> None:
             part.join([])
 
 
+def _plain_genes(genes: Sequences) -> list:
+    if not isinstance(genes, EncodedSequences):
+        return list(genes)
+    return [hashlib.sha256(genes.symbols.tobytes()).hexdigest(), [] if genes.types is None else genes.types.tolist()]
+
+
 def fit_model(
     name: str,
     settings: dict[str, Any],
-    train: list[str],
-    validation: list[str] | None,
-    join: list[str] | None = None,
+    train: Sequences,
+    validation: Sequences | None,
+    join: Sequences | None = None,
     workspace: Workspace | None = None,
     report: Report | None = None,
     members: Sequence[LanguageModel] = (),
@@ -299,11 +316,12 @@ def fit_model(
     """
     surroundings()  # the commit of what is trained here, not of what is there when it ends
     model = models.create(name, settings)
-    if join:
+    if join is not None and len(join):
         check_join(model)
     if workspace and not workspace.fingerprint:
         parts = {"model": name, "settings": model.settings.model_dump(mode="json"), "code": _code(type(model))[0]}
-        fingerprint = _id({**parts, "train": train, "validation": validation, "join": join})
+        given = {"train": train, "validation": validation, "join": join}
+        fingerprint = _id({**parts, **{key: genes and _plain_genes(genes) for key, genes in given.items()}})
         workspace = replace(workspace, fingerprint=fingerprint)
     model.prepare()
     reset_peak_memory()
@@ -312,7 +330,7 @@ def fit_model(
         model.combine(members, validation)
     else:
         model.fit_long(train, validation, workspace, report)
-    if join:
+    if join is not None and len(join):
         model.join(join)
     # a training that went on after a kill took longer than this call
     return model, max(time.perf_counter() - start, model.notes.get("training", {}).get("seconds", 0.0))

@@ -37,10 +37,13 @@ class EncodedSequences:
         0..3 for A, C, G, T and ``END`` after each sequence: exactly the events a model is asked to predict.
     starts : int64 array, shape (sequences + 1,)
         Where each sequence starts in ``symbols``; the last entry is ``len(symbols)``.
+    types : array of str, shape (sequences,), optional
+        Gene type of each sequence, for models that learn to write genes of a type; "" where it is not known.
     """
 
     symbols: np.ndarray
     starts: np.ndarray
+    types: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.starts) - 1
@@ -60,8 +63,8 @@ class EncodedSequences:
         return len(self.symbols) - len(self)
 
 
-def encode(sequences: Sequence[str] | EncodedSequences) -> EncodedSequences:
-    """Encode strings over A C G T (upper case); what is encoded already is returned as it is.
+def encode(sequences: Sequence[str] | EncodedSequences, types: Sequence[str] | None = None) -> EncodedSequences:
+    """Encode strings over A C G T (upper case), with their gene ``types``; what is encoded is returned as it is.
 
     Raises
     ------
@@ -72,9 +75,9 @@ def encode(sequences: Sequence[str] | EncodedSequences) -> EncodedSequences:
         return sequences
     if isinstance(sequences, str):
         raise TypeError("encode wants a list of sequences, not one string")
-    sequences = list(sequences)
+    sequences, types = list(sequences), None if types is None else np.array(types, dtype=str)
     if not sequences:
-        return EncodedSequences(np.empty(0, np.uint8), np.zeros(1, np.int64))
+        return EncodedSequences(np.empty(0, np.uint8), np.zeros(1, np.int64), types)
     text = _SEPARATOR.join(sequences) + _SEPARATOR
     # bytes.translate is a few times faster than indexing; the array is read-only
     symbols = np.frombuffer(text.encode("utf-8").translate(_TRANSLATION), dtype=np.uint8)
@@ -86,7 +89,7 @@ def encode(sequences: Sequence[str] | EncodedSequences) -> EncodedSequences:
                 raise ValueError(
                     f"sequence {index} has {found.group()!r} at position {found.start() + 1}; only A, C, G, T are known"
                 )
-    return EncodedSequences(symbols, starts)
+    return EncodedSequences(symbols, starts, types)
 
 
 def map_parts(function: Callable[[EncodedSequences, slice], Any], encoded: EncodedSequences, size: int) -> list[Any]:
@@ -112,9 +115,11 @@ def map_parts(function: Callable[[EncodedSequences, slice], Any], encoded: Encod
 
 def choose(encoded: EncodedSequences, indices: Iterable[int]) -> EncodedSequences:
     """Return the sequences of these indices, in their order."""
+    indices = np.fromiter(indices, dtype=np.int64)
     parts = [encoded.symbols[encoded.starts[i] : encoded.starts[i + 1]] for i in indices]
     starts = np.concatenate([[0], np.cumsum([len(part) for part in parts], dtype=np.int64)])
-    return EncodedSequences(np.concatenate(parts) if parts else np.zeros(0, np.uint8), starts)
+    symbols = np.concatenate(parts) if parts else np.zeros(0, np.uint8)
+    return EncodedSequences(symbols, starts, None if encoded.types is None else encoded.types[indices])
 
 
 def spread(encoded: EncodedSequences, nucleotides: int) -> EncodedSequences:

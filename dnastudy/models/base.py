@@ -146,6 +146,36 @@ class LanguageModel(ABC):
         """`fit`, for models made of `parts` that are fitted already."""
         raise NotImplementedError
 
+    # gene types
+
+    @classmethod
+    def typed(cls, settings: dict[str, Any], types: Sequence[str]) -> tuple[str, dict[str, Any]]:
+        """Model, and its settings, that is as this one with these settings, and can be asked for genes of ``types``."""
+        return "typed", {"model": cls.name, "settings": settings, "types": list(types)}
+
+    @classmethod
+    def learns_types(cls, settings: dict[str, Any]) -> bool:
+        """Whether a model with these settings must be given the types of its training genes."""
+        return False
+
+    @property
+    def types(self) -> tuple[str, ...]:
+        """Gene types it can be asked for: see `of_type`."""
+        return ()
+
+    def of_type(self, name: str) -> LanguageModel:
+        """The model of genes of this type alone; ModelError naming the known types if it does not know it."""
+        self._check_type(name)
+        raise NotImplementedError
+
+    def _check_type(self, name: str) -> None:
+        if not self.types:
+            raise ModelError(f"{self.name}: was not told of gene types in training; train it with --by-type")
+        if name not in self.types:
+            near = difflib.get_close_matches(name, self.types, 1, cutoff=0.5)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise ModelError(f"{self.name}: unknown gene type {name!r}{hint} (known: {', '.join(self.types)})")
+
     def join(self, sequences: Sequences) -> Self:
         """Add genes to what was learned, all tuned values kept (for counts and memories)."""
         raise ModelError(

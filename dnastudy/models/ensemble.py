@@ -8,6 +8,7 @@ validation genes; both problems are convex.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -133,6 +134,30 @@ class Ensemble(base.LanguageModel):
             ]
         )
         return self
+
+    @classmethod
+    def typed(cls, settings: dict[str, Any], types: Sequence[str]) -> tuple[str, dict[str, Any]]:
+        """See the base class: each member by type."""
+        told = [models.model_class(model).typed(of_member, types) for model, of_member in cls.parts(settings)]
+        return cls.name, {**settings, "members": [{"model": model, "settings": of} for model, of in told]}
+
+    @classmethod
+    def learns_types(cls, settings: dict[str, Any]) -> bool:
+        """See the base class."""
+        return any(models.model_class(model).learns_types(of_member) for model, of_member in cls.parts(settings))
+
+    @property
+    def types(self) -> tuple[str, ...]:
+        """Those that all members know."""
+        first, *others = (member.types for member in self.members)
+        return tuple(name for name in first if all(name in known for known in others))
+
+    def of_type(self, name: str) -> Self:
+        """See the base class; the weights are those of all genes."""
+        self._check_type(name)
+        told = copy.copy(self)
+        told.members = [member.of_type(name) for member in self.members]
+        return told
 
     def join(self, sequences: base.Sequences) -> Self:
         """Let each member join more genes; the weights are kept."""

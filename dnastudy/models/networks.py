@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -17,9 +18,12 @@ class Network(nn.Module):
     ----------
     outputs : int
         5 with the end of the gene, 4 without.
+    types : sequence of str
+        Gene types it can be told of: by an input of `START` + 1, + 2, ... in the place of the start.
     """
 
     outputs: int
+    types: Sequence[str] = ()
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """Logits, shape (genes, length, outputs), of what follows each input, int64, shape (genes, length)."""
@@ -43,13 +47,13 @@ class Contexts(nn.Module):
 
     Words have narrow rows, widened by one matrix; they are added to letters and begin at zero, so that one which is
     rarely seen says little. Those at the start of a gene are shorter and have rows of their own: 1 + 4 + ... + 4 **
-    context in all, the first for the start itself.
+    context in all, the first for the start itself, of whatever type the gene is.
     """
 
-    def __init__(self, context: int, width: int, word_width: int):
+    def __init__(self, context: int, width: int, word_width: int, types: int = 0):
         super().__init__()
         self.context = context
-        self.letters = nn.Embedding(5, width)  # A, C, G, T and the start
+        self.letters = nn.Embedding(5 + types, width)  # A, C, G, T, the start, and the start of a gene of each type
         self.words = nn.Embedding((4 ** (context + 1) - 1) // 3, word_width) if context > 1 else None
         if self.words is not None:
             nn.init.zeros_(self.words.weight)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from abc import abstractmethod
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
@@ -52,9 +54,13 @@ class NeuralModel(base.LanguageModel):
         )
         word_width: int = Field(default=16, ge=1, description="width of a word's row in the table of words")
         end: bool = Field(default=True, description="predict the end of the gene too (the paper's networks do not)")
+        types: list[str] = Field(
+            default=[], description="gene types it is told of, by a token before the first nucleotide; none: of no type"
+        )
 
     def __init__(self, settings: dict[str, Any] | base.Settings | None = None):
         super().__init__(settings)
+        self._of = START
         with torch.random.fork_rng([]):
             torch.manual_seed(self.settings.seed)
             self.network = self._build()
@@ -110,6 +116,30 @@ class NeuralModel(base.LanguageModel):
         self.notes = {"training": asdict(course)}
         return self
 
+    # gene types
+
+    @classmethod
+    def typed(cls, settings: dict[str, Any], types: Sequence[str]) -> tuple[str, dict[str, Any]]:
+        """See the base class: one network for all types, told of them by a token."""
+        return cls.name, {**settings, "types": list(types)}
+
+    @classmethod
+    def learns_types(cls, settings: dict[str, Any]) -> bool:
+        """See the base class."""
+        return bool(settings.get("types"))
+
+    @property
+    def types(self) -> tuple[str, ...]:
+        """See the base class."""
+        return tuple(self.settings.types)
+
+    def of_type(self, name: str) -> Self:
+        """See the base class; the weights are shared."""
+        self._check_type(name)
+        told = copy.copy(self)
+        told._of = START + 1 + self.types.index(name)
+        return told
+
     def _with_symbols(self, genes: EncodedSequences) -> EncodedSequences:
         """Leave out genes without anything to predict: empty ones, of which not even the end is learned."""
         if self.settings.end or (genes.lengths > 0).all():
@@ -121,7 +151,7 @@ class NeuralModel(base.LanguageModel):
     def log_distributions(self, sequences: base.Sequences) -> list[np.ndarray]:
         """See the base class."""
         encoded = encode(sequences)
-        genes = Symbols(encoded, True, self._device)
+        genes = Symbols(encoded, True, self._device, np.full(len(encoded), self._of))
         network, rows = packed(self.network), np.empty((len(encoded.symbols), 5))
         for run in sorted_runs(genes.events, READ_AT_ONCE[self._device.type]):
             with torch.inference_mode():
@@ -141,7 +171,7 @@ class NeuralModel(base.LanguageModel):
         network = packed(self.network)
         inner = network.begin(len(prefixes))
         length = len(prefixes[0]) if prefixes else 0  # all of one
-        inputs = np.array([[START, *prefix] for prefix in prefixes]).reshape(len(prefixes), 1 + length)
+        inputs = np.array([[self._of, *prefix] for prefix in prefixes]).reshape(len(prefixes), 1 + length)
         for symbols in torch.from_numpy(inputs.astype(np.int64)).to(self._device).T:
             logits, inner = network.step(symbols, inner)
         return network, logits, inner

@@ -6,7 +6,7 @@ more than its place in it, and processes that share a batch need not talk about 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -15,7 +15,8 @@ from dnastudy.sequences import END, EncodedSequences
 from dnastudy.training.recipe import Recipe
 
 START = END
-"""Input code before the first nucleotide: the end symbol is never an input otherwise."""
+"""Input code before the first nucleotide: the end symbol is never an input otherwise. Codes above it are the starts of
+genes of each type."""
 IGNORED = -100
 """Target of padding (what torch ignores by default)."""
 
@@ -68,6 +69,14 @@ def parts(batch: np.ndarray, events: np.ndarray, positions: int, rank: int = 0, 
     return packed(by_length[rank::world], events, positions)
 
 
+def type_starts(types: np.ndarray | None, known: Sequence[str]) -> np.ndarray | None:
+    """Input code before each gene of these types: `START` + 1, + 2, ... for the ``known`` ones, else `START`."""
+    if types is None or not known:
+        return None
+    codes = {name: START + 1 + number for number, name in enumerate(known)}
+    return np.array([codes.get(name, START) for name in types.tolist()], dtype=np.int64)
+
+
 class Symbols:
     """Genes on the device, made into batches there.
 
@@ -75,20 +84,23 @@ class Symbols:
     ----------
     end : bool
         The network predicts the end of a gene too.
+    starts : int array, shape (genes,), optional
+        Input code before the first nucleotide of each gene; `START` for all by default.
     """
 
-    def __init__(self, encoded: EncodedSequences, end: bool, device: torch.device):
+    def __init__(self, encoded: EncodedSequences, end: bool, device: torch.device, starts: np.ndarray | None = None):
         self.end = end
         self.events = encoded.lengths + end
         """Symbols to predict in each gene, shape (genes,), on the host."""
         self._symbols = torch.from_numpy(encoded.symbols.copy()).to(device)
         self._starts = torch.from_numpy(encoded.starts.copy()).to(device)
+        self._first = None if starts is None else torch.from_numpy(np.asarray(starts, np.int64)).to(device)
 
     def batch(self, genes: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
         """Inputs and targets of these genes, both int64, shape (genes, most events of them).
 
-        Inputs begin with `START`, each then a place behind the targets; padding is `START` in the inputs, `IGNORED` in
-        the targets.
+        Inputs begin with the start, each then a place behind the targets; padding is `START` in the inputs, `IGNORED`
+        in the targets.
         """
         device = self._symbols.device
         index = torch.from_numpy(np.ascontiguousarray(genes)).to(device)
@@ -99,6 +111,8 @@ class Symbols:
         where = torch.where(real, self._starts[index][:, None] + places, 0)
         symbols = torch.where(real, self._symbols[where].long(), END)
         inputs = torch.nn.functional.pad(symbols[:, :-1], (1, 0), value=START)
+        if self._first is not None:
+            inputs[:, 0] = self._first[index]
         return inputs, torch.where(real, symbols, IGNORED)
 
 

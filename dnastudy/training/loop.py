@@ -20,7 +20,7 @@ from torch.nn import functional
 
 from dnastudy.sequences import EncodedSequences, spread
 from dnastudy.training import checkpoint
-from dnastudy.training.batches import IGNORED, START, Symbols, epoch_batches, parts, sorted_runs
+from dnastudy.training.batches import IGNORED, START, Symbols, epoch_batches, parts, sorted_runs, type_starts
 from dnastudy.training.hardware import compiling, device_name, start_fabric
 from dnastudy.training.log import Log, Workspace
 from dnastudy.training.recipe import Recipe
@@ -47,7 +47,8 @@ def train(
     ----------
     network : nn.Module
         From inputs, int64, shape (genes, length), 0..3 for A C G T and `START` before them, to logits, shape
-        (genes, length, outputs); outputs is 4 (``network.outputs``), or 5 with the end of the gene.
+        (genes, length, outputs); outputs is 4 (``network.outputs``), or 5 with the end of the gene. One that is told
+        of gene types (``network.types``) learns those of the genes, and their start is `START` + 1, + 2, ...
     validation : EncodedSequences
         Genes that decide which epoch was best; where there are none, the last epoch is.
 
@@ -83,8 +84,11 @@ class _Training:
         self.compiled = torch.compile(network, dynamic=True) if compiling() else network
         self.model, self.optimizer = self.fabric.setup(self.compiled, optimizer)
         end = network.outputs == 5
-        self.train_genes = Symbols(train, end, self.fabric.device)
-        self.validation_genes = Symbols(validation, end, self.fabric.device) if validation.nucleotides else None
+        self.train_genes, held_out = (
+            Symbols(genes, end, self.fabric.device, type_starts(genes.types, network.types))
+            for genes in (train, validation)
+        )
+        self.validation_genes = held_out if validation.nucleotides else None
         self.epoch = self.place = self.step = self.symbols = 0  # place: steps of this epoch
         self.loss_sum = self.loss_count = 0.0
         self.course = Course(
@@ -148,6 +152,8 @@ class _Training:
             for number, part in enumerate(mine or [batch[:1]], 1):
                 inputs, targets = genes.batch(part)
                 inputs = _with_noise(inputs, recipe.noise)
+                if self.network.types:
+                    inputs = _without_types(inputs, recipe.untyped)
                 with fabric.no_backward_sync(self.model, enabled=number < len(mine)):
                     loss = _nats(self.model(inputs), targets) * bool(mine)
                     # gradients are averaged over processes, and this is the share of one in the mean over the batch
@@ -307,8 +313,14 @@ def _with_noise(inputs: torch.Tensor, share: float) -> torch.Tensor:
     """Inputs with this share of their nucleotides drawn anew, all four alike."""
     if not share:
         return inputs
-    drawn = (torch.rand(inputs.shape, device=inputs.device) < share) & (inputs != START)
+    drawn = (torch.rand(inputs.shape, device=inputs.device) < share) & (inputs < START)
     return torch.where(drawn, torch.randint_like(inputs, 4), inputs)
+
+
+def _without_types(inputs: torch.Tensor, share: float) -> torch.Tensor:
+    """Inputs of which this share of genes starts as one of unknown type does."""
+    hidden = torch.rand((len(inputs), 1), device=inputs.device) < share
+    return torch.where(hidden & (inputs > START), START, inputs)
 
 
 def _nats(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:

@@ -42,6 +42,13 @@ class Recipe(Settings):
         description="share of the nucleotides read in training that are replaced by random ones, as substitutions "
         "between relatives do; what is to be predicted stays",
     )
+    untyped: float = Field(
+        default=0.2,
+        ge=0,
+        le=1,
+        description="share of the genes whose type is hidden from a network that is told of types, so that it learns "
+        "to do without as well",
+    )
     clip: float = Field(default=1.0, ge=0, description="largest norm of a gradient; 0: gradients are not clipped")
     patience: int | None = Field(
         default=5, ge=1, description="epochs without a better validation loss before it stops; None: never"
