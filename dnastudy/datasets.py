@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from dnastudy.genes import DataError, Policy, ReadReport, read_genes, table_hash
 SIMULATED = "simulated"
 PAPER = "paper"
 DATA_VARIABLE = "DNASTUDY_DATA"
+_PAIRS = re.compile(r"synthetic_(\d+)_(\d+)_\d+\.csv")
 
 
 @lru_cache
@@ -39,12 +41,15 @@ class Dataset:
         Gene tables ``train``, ``validation``, ``test``; and ``counts``, what the paper's n-grams are counted on.
     counts_description : str
         What ``counts`` holds.
+    pair_files : dict of paths
+        Files of mutated test genes beside the splits, by seed and most edits: "419432-5".
     """
 
     name: str
     description: str
     splits: dict[str, pd.DataFrame]
     counts_description: str
+    pair_files: dict[str, Path] = field(default_factory=dict)
 
     @property
     def real(self) -> bool:
@@ -140,21 +145,23 @@ def _load_folder(path: Path) -> Dataset:
         )
     splits = {name: read_genes(found[source]) for name, source in
               (("train", train), ("validation", "validation"), ("test", "test"))}  # fmt: skip
+    names = ((_PAIRS.fullmatch(file.name), file) for file in sorted((folder / "mutations").glob("*.csv")))
+    pairs = {f"{name[1]}-{name[2]}": file for name, file in names if name}
     raw = found["test"].read_bytes()
     blob = hashlib.sha1(b"blob %d\0" % len(raw) + raw, usedforsecurity=False).hexdigest()
     if blob != paper()["test_blob"]:
-        return _dataset(_own_name(path), f"the genes of folder {path.name}", splits)
+        return _dataset(_own_name(path), f"the genes of folder {path.name}", splits, pairs)
     words = "real human genes, the paper's validation and test splits"
     words += " and its training split" if train == "train" else f" and {len(splits['train']):,} of its training genes"
     counts = next((name for name in ("train_validation", "ngram_surrogate") if name in found), None)
     if counts is None:
-        return _dataset(PAPER, words, splits)
+        return _dataset(PAPER, words, splits, pairs)
     splits["counts"] = read_genes(found[counts], Policy(duplicates="keep"), ReadReport())
     what = {
         "train_validation": "the paper's training and validation genes",
         "ngram_surrogate": "a corpus with exactly the 8-gram counts of the paper's training and validation genes",
     }
-    return Dataset(PAPER, words, splits, what[counts])
+    return Dataset(PAPER, words, splits, what[counts], pairs)
 
 
 def _own_name(path: Path) -> str:
@@ -162,6 +169,8 @@ def _own_name(path: Path) -> str:
     return f"{path.name} (own genes)" if path.name == PAPER else path.name
 
 
-def _dataset(name: str, description: str, splits: dict[str, pd.DataFrame]) -> Dataset:
+def _dataset(
+    name: str, description: str, splits: dict[str, pd.DataFrame], pair_files: dict[str, Path] | None = None
+) -> Dataset:
     counts = pd.concat([splits["train"], splits["validation"]], ignore_index=True)
-    return Dataset(name, description, {**splits, "counts": counts}, "training and validation genes")
+    return Dataset(name, description, {**splits, "counts": counts}, "training and validation genes", pair_files or {})

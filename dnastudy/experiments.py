@@ -42,7 +42,8 @@ Log = Callable[[str], None]
 # identity
 
 
-def _id(parts: dict[str, Any]) -> str:
+def digest(parts: dict[str, Any]) -> str:
+    """Sixteen hex digits of plain values."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -57,7 +58,7 @@ def _code(cls: type[LanguageModel]) -> tuple[str, str]:
     return code_hash(*(everything if cls.learning_code is None else [*cls.learning_code, *own])), code_hash(*everything)
 
 
-def _identity(run: Run, dataset: Dataset) -> tuple[dict[str, Any], dict[str, Any]]:
+def identity(run: Run, dataset: Dataset) -> tuple[dict[str, Any], dict[str, Any]]:
     """What identifies the fit, and what identifies its scores."""
     cls = models.model_class(run.model)
     learning, everything = _code(cls)
@@ -74,16 +75,16 @@ def _identity(run: Run, dataset: Dataset) -> tuple[dict[str, Any], dict[str, Any
         **({"types": _types_hash(run, dataset)} if cls.learns_types(run.settings) else {}),
         # how its members are read is part of what it fits
         **(
-            {"members": [[_id(_identity(m, dataset)[0]), _code(models.model_class(m.model))[1]] for m in members]}
+            {"members": [[digest(identity(m, dataset)[0]), _code(models.model_class(m.model))[1]] for m in members]}
             if members
             else {}
         ),
     }
     record = "".join(map(inspect.getsource, (Store._score, _groups, _plain, length_labels)))
     return fit, {
-        "fit": _id(fit),
+        "fit": digest(fit),
         "test": dataset.hashes[run.test],
-        "types": _id({"types": list(dataset.splits[run.test]["type"])}),
+        "types": digest({"types": list(dataset.splits[run.test]["type"])}),
         "replicates": run.replicates,
         "prequential": run.prequential,
         "code": [code_hash("evaluation.py"), everything, hashlib.sha256(record.encode()).hexdigest()],
@@ -91,7 +92,7 @@ def _identity(run: Run, dataset: Dataset) -> tuple[dict[str, Any], dict[str, Any
 
 
 def _types_hash(run: Run, dataset: Dataset) -> str:
-    return _id({name: list(dataset.splits[name]["type"]) for name in [*run.train, "validation"]})
+    return digest({name: list(dataset.splits[name]["type"]) for name in [*run.train, "validation"]})
 
 
 def _members(run: Run) -> list[Run]:
@@ -104,7 +105,7 @@ def _members(run: Run) -> list[Run]:
 
 def run_id(run: Run, dataset: Dataset) -> str:
     """Sixteen hex digits that name this run of this code on these genes."""
-    return _id(_identity(run, dataset)[1])
+    return digest(identity(run, dataset)[1])
 
 
 # computing
@@ -143,11 +144,11 @@ class Store:
 
     def get(self, run: Run, dataset: Dataset, log: Log | None = None) -> Result:
         """Return the run's result, computing what is missing of it; other processes wait for the same run."""
-        fit_parts, run_parts = _identity(run, dataset)
-        fit, name = _id(fit_parts), _id(run_parts)
+        fit_parts, run_parts = identity(run, dataset)
+        fit, name = digest(fit_parts), digest(run_parts)
         folder = self.root / "runs" / name
         if not (folder / "record.json").exists():
-            with self._lock(name):
+            with self.lock(name):
                 if not (folder / "record.json").exists():
                     if run.prequential:
                         check_join(models.create(run.model, run.settings))
@@ -158,17 +159,17 @@ class Store:
 
     def fit(self, run: Run, dataset: Dataset, log: Log | None = None) -> tuple[LanguageModel, dict[str, Any]]:
         """Return the run's fitted model and the facts of its fit, without scoring any test gene."""
-        parts = _identity(run, dataset)[0]
-        return self._fit(run, dataset, _id(parts), parts, log)
+        parts = identity(run, dataset)[0]
+        return self._fit(run, dataset, digest(parts), parts, log)
 
     def relatives(self, dataset: Dataset, memory: Sequence[str] = ("train",)) -> pd.DataFrame:
         """Nearest relative of each test gene in the splits ``memory`` (see `relatives.nearest_relatives`)."""
         from dnastudy.relatives import nearest_relatives
 
         hashes = [dataset.hashes["test"], *(dataset.hashes[name] for name in memory)]
-        name = _id({"relatives": hashes, "code": code_hash("relatives.py", "sequences.py")})
+        name = digest({"relatives": hashes, "code": code_hash("relatives.py", "sequences.py")})
         folder = self.root / "relatives" / name
-        with self._lock(f"relatives-{name}"):
+        with self.lock(f"relatives-{name}"):
             if not (folder / "relatives.csv").exists():
                 genes = pd.concat([dataset.splits[name] for name in memory], ignore_index=True)
                 table = nearest_relatives(dataset.test, genes)
@@ -177,19 +178,20 @@ class Store:
         text = {"id": str, "nearest": str, "strand": str}
         return pd.read_csv(folder / "relatives.csv", dtype=text, keep_default_na=False)
 
-    def _lock(self, name: str) -> FileLock:
+    def lock(self, name: str) -> FileLock:
+        """Lock of this name, held by one process at a time."""
         (self.root / "locks").mkdir(parents=True, exist_ok=True)
         return FileLock(self.root / "locks" / f"{name}.lock")
 
     def _fit(self, run: Run, dataset: Dataset, fit: str, parts: dict[str, Any], log: Log | None):
         """Return the fitted model and the facts of its fit; one that was killed goes on from its checkpoint."""
         folder, workspace = self.root / "fits" / fit, Workspace(self.root / "trainings" / fit, fit)
-        with self._lock(fit):
+        with self.lock(fit):
             if not (folder / "fit.json").exists():
                 members = []
                 for member in _members(run):
-                    found = _identity(member, dataset)[0]
-                    members.append(self._fit(member, dataset, _id(found), found, log))
+                    found = identity(member, dataset)[0]
+                    members.append(self._fit(member, dataset, digest(found), found, log))
                 if log:
                     log(f"fit {run.name}")
                 genes, *others = (
@@ -321,7 +323,7 @@ def fit_model(
     if workspace and not workspace.fingerprint:
         parts = {"model": name, "settings": model.settings.model_dump(mode="json"), "code": _code(type(model))[0]}
         given = {"train": train, "validation": validation, "join": join}
-        fingerprint = _id({**parts, **{key: genes and _plain_genes(genes) for key, genes in given.items()}})
+        fingerprint = digest({**parts, **{key: genes and _plain_genes(genes) for key, genes in given.items()}})
         workspace = replace(workspace, fingerprint=fingerprint)
     model.prepare()
     reset_peak_memory()

@@ -48,7 +48,7 @@ class Record(NamedTuple):
 
 
 @contextmanager
-def _text(path: Path) -> Iterator[TextIO]:
+def opened(path: Path) -> Iterator[TextIO]:
     """Open a text file, gzipped or not, its byte order mark skipped and its line ends kept."""
     with path.open("rb") as raw:
         packed = raw.read(2) == b"\x1f\x8b"
@@ -64,7 +64,7 @@ def records(path: Path) -> Iterator[Record]:
     if magic == b"PK\x03\x04":
         yield from _package_records(path)
         return
-    with _text(path) as text:
+    with opened(path) as text:
         start = text.readline()
         while start and not start.strip():
             start = text.readline()
@@ -103,15 +103,19 @@ def _csv_records(path: Path, lines: Iterable[str]) -> Iterator[Record]:
                 raise DataError(f"{where}: {len(row)} fields instead of {len(header)}; is the file cut off?")
             name, symbol, description, kind, sequence = (row[i].strip() for i in order)
             where = f"{path}, record {number} (line {reader.line_num}, id {name})"
-            if sequence.startswith("<") or sequence.endswith(">"):
-                if len(sequence) < 2 or not (sequence.startswith("<") and sequence.endswith(">")):
-                    raise DataError(f"{where}: the sequence has only one of its brackets < >; is the file cut off?")
-                sequence = sequence[1:-1]
-            yield Record(where, name, symbol, description, kind, sequence)
+            yield Record(where, name, symbol, description, kind, unbracketed(where, sequence))
     except csv.Error as error:
         raise DataError(
             f"{path}, record {number + 1} (line {reader.line_num}): {error}; is the file cut off?"
         ) from error
+
+
+def unbracketed(where: str, sequence: str) -> str:
+    """A sequence without the brackets < > that may stand around it; DataError where there is only one of them."""
+    first, last = sequence.startswith("<"), sequence.endswith(">")
+    if (first or last) and (len(sequence) < 2 or not (first and last)):
+        raise DataError(f"{where}: the sequence has only one of its brackets < >; is the file cut off?")
+    return sequence[1:-1] if first else sequence
 
 
 def _fasta(where: str, lines: Iterable[str]) -> Iterator[tuple[str, str, str]]:

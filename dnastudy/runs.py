@@ -45,6 +45,7 @@ class Profile(Settings):
     trial_changes: dict[str, Any] = Field(default={}, description="settings that differ from the paper's in its trials")
     lstm_trials: list[str] = Field(default=[], description="further trials of the paper's, one seed each")
     transformer_trials: list[str] = Field(default=[], description="further trials of the paper's, one seed each")
+    tasks: dict[str, dict[str, Any]] = Field(default={}, description="settings of real-life tasks, by their name")
     sampled_genes: int = Field(default=500, ge=10, description="genes to sample from a model for comparison")
 
     def dataset(self) -> Dataset:
@@ -206,12 +207,27 @@ def ensemble_runs(profile: Profile) -> list[Run]:
     ]
 
 
-GROUPS = (ngram_runs, expert_runs, expert_trials, neural_runs, neural_trials, ensemble_runs)
+def registered_runs(profile: Profile) -> list[Run]:
+    """Models that nothing else here names, each with its default settings: so a new one has its rows."""
+    named = {run.model for group in GROUPS if group is not registered_runs for run in group(profile)}
+    return [
+        Run(name=name, model=name, replicates=profile.bootstrap_replicates)
+        for name in models.MODELS
+        if name not in named and not models.model_class(name).of_others
+    ]
+
+
+GROUPS = (ngram_runs, expert_runs, expert_trials, neural_runs, neural_trials, ensemble_runs, registered_runs)
 
 
 def all_runs(profile: Profile) -> list[Run]:
     """Every run the chapters of the study ask for; the workflow computes them in parallel."""
     return [run for group in GROUPS for run in group(profile)]
+
+
+def task_runs(profile: Profile) -> list[Run]:
+    """Runs whose models are put to the real-life tasks: all but those that go on learning from test genes."""
+    return [run for run in all_runs(profile) if not run.prequential]
 
 
 def find_run(profile: Profile, name: str) -> Run:

@@ -54,6 +54,8 @@ class LanguageModel(ABC):
         Model family in charts: "n-gram", "expert", "LSTM", "Transformer", "ensemble" or "reference".
     presets : dict
         Settings that have a name, by name.
+    of_others : bool
+        It is what another model, named in its settings, is made into: the study has no run of it by itself.
     notes : dict
         Plain values that are saved with the model: how it was trained.
     further_code : tuple of str
@@ -67,6 +69,7 @@ class LanguageModel(ABC):
     family: ClassVar[str]
     Settings: ClassVar[type[Settings]] = Settings
     presets: ClassVar[dict[str, dict[str, Any]]] = {}
+    of_others: ClassVar[bool] = False
     further_code: ClassVar[tuple[str, ...]] = ()
     learning_code: ClassVar[tuple[str, ...] | None] = None
 

@@ -37,6 +37,7 @@ class Typed(base.LanguageModel):
 
     name = "typed"
     family = "ensemble"
+    of_others = True
     learning_code = further_code = ("models/ensemble.py",)
 
     class Settings(base.Settings):
@@ -184,6 +185,6 @@ def _of_type(genes: EncodedSequences, name: str) -> EncodedSequences:
 
 def frequent_types(types: Iterable[str]) -> list[str]:
     """Gene types that stand there at least `ENOUGH` times, the most frequent first."""
-    counts = Counter(types)
+    counts = Counter(map(str, types))
     counts.pop("", None)
     return sorted((name for name in counts if counts[name] >= ENOUGH), key=lambda name: (-counts[name], name))

@@ -1,0 +1,67 @@
+"""What a task is, what it is given and what it gives."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import pandas as pd
+
+from dnastudy.datasets import Dataset
+from dnastudy.models.base import LanguageModel
+from dnastudy.settings import Settings
+
+
+@dataclass(frozen=True)
+class Case:
+    """A fitted model, and the genes it is to be useful for."""
+
+    model: LanguageModel
+    dataset: Dataset
+    held_out: pd.DataFrame
+    """Validation genes, to tune on; none where the model has learned from them."""
+    relatives: Callable[[], pd.DataFrame]
+    """Nearest relative of each test gene among the training genes (see `relatives.nearest_relatives`)."""
+    typed: Callable[[], LanguageModel]
+    """The same model, fitted so that it can be asked for genes of one type (`LanguageModel.typed`)."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a model did at a task."""
+
+    tables: dict[str, pd.DataFrame]
+    """Results with intervals, a row each, by name: what is published."""
+    facts: dict[str, Any] = field(default_factory=dict)
+    """Single values beside them."""
+    details: dict[str, pd.DataFrame] = field(default_factory=dict)
+    """A row a sequence or pair, from which models can be compared with one another; not published."""
+
+
+class Task(ABC):
+    """A question that is put to any model, through the protocol of all models alone.
+
+    Attributes
+    ----------
+    name : str
+        Under which it is registered.
+    code : tuple of str
+        Files of the package, beside its own, that change what comes out: part of an outcome's identity.
+    """
+
+    name: ClassVar[str]
+    Settings: ClassVar[type[Settings]] = Settings
+    code: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, settings: dict[str, Any] | None = None):
+        self.settings = type(self).Settings.parse(settings or {}, self.name)
+
+    @abstractmethod
+    def run(self, case: Case) -> Outcome:
+        """Put the question to a model."""
+
+    def given(self, dataset: Dataset) -> dict[str, str]:
+        """Hashes of what it reads of a data set beside its splits: part of an outcome's identity."""
+        return {}
