@@ -175,8 +175,9 @@ def detect(model: LanguageModel, pairs: pd.DataFrame, weights: dict[str, float] 
     if weights is not None:
         scores[CALIBRATED] = sum(weight * told[name] for name, weight in weights.items())
     sides = {rule: (values.to_numpy()[:n], values.to_numpy()[n:]) for rule, values in scores.items()}
-    # sums of equal terms differ in their last digits: that is a tie
-    found = {rule: real - mutated > TIE * np.abs(real) for rule, (real, mutated) in sides.items()}
+    # sums of equal terms differ in their last digits: that is a tie, and so is impossible against impossible
+    with np.errstate(invalid="ignore"):
+        found = {rule: real - mutated > TIE * np.abs(real) for rule, (real, mutated) in sides.items()}
     return pairs.drop(columns=["real", "mutated"]).assign(
         change=(pairs["mutated"].str.len() - pairs["real"].str.len()).to_numpy(),
         **found,
