@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from dnastudy import __version__, cli_data, cli_study
+from dnastudy import __version__, cli_data, cli_study, cli_tasks
 from dnastudy.cli_options import (
     Duplicates,
     Empty,
@@ -322,6 +322,7 @@ def models(as_json: Json = False) -> None:
 
 app.add_typer(cli_data.app, name="data")
 cli_study.register(app)
+cli_tasks.register(app)
 
 
 def main() -> None:

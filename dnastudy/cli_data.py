@@ -71,6 +71,36 @@ def simulate(
 
 
 @app.command(cls=Greedy)
+def mutate(
+    files: Annotated[list[Path], typer.Argument(help="CSV, FASTA, gzip of both, or NCBI gene package.")],
+    out: Annotated[Path, typer.Option(help="CSV file of pairs to write.")],
+    n: Annotated[int, typer.Option(min=1, help="Pairs to make, genes drawn with replacement.")] = 1000,
+    maximum: Annotated[int, typer.Option(min=1, help="Most edits of a copy; each has 1 to so many.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed makes the same pairs.")] = 1,
+    kind: Annotated[
+        list[str] | None,
+        typer.Option(help="Kinds of edits, out of insertion, deletion, substitution and swap; default: the first 3."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Make pairs of a gene and a randomly mutated copy of it, for `dnastudy mutations`.
+
+    For example:
+
+        dnastudy data mutate test.csv --out pairs.csv --maximum 5 --seed 1
+    """
+    from dnastudy.pairs import KINDS, make_pairs, write_pairs
+
+    genes = read(files, duplicates="keep")
+    try:
+        pairs = make_pairs(genes, n, maximum, seed, kind or KINDS)
+    except ValueError as error:
+        raise DataError(str(error)) from None
+    path = write_pairs(pairs, out)
+    emit({"file": str(path), "pairs": len(pairs), "genes": int(pairs["id"].nunique()), "maximum": maximum}, as_json)
+
+
+@app.command(cls=Greedy)
 def check(
     files: Annotated[list[Path], typer.Argument(help="CSV, FASTA, gzip of both, or NCBI gene package.")],
     invalid: Invalid = "error",

@@ -70,6 +70,37 @@ def reproduce_ngrams(
         raise typer.Exit(1)
 
 
+@reproduce.command("mutations")
+def reproduce_mutations(
+    data: Annotated[str, typer.Option(help="Folder with the paper's genes and pairs; default: DNASTUDY_DATA.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Mutation detection: the paper's accuracies of its 8-gram on its own pairs, beside ours.
+
+    For example:
+
+        dnastudy reproduce mutations --data ../shared/data
+    """
+    from dnastudy.detection import reproduce_mutations as table_of
+
+    profile = _profile("cpu", data)
+    table = table_of(profile.dataset(), profile, say)
+    good = bool(table["equal"].all())
+    if as_json:
+        emit({"reproduced": good, "cells": table.to_dict("records")}, True)
+    else:
+        print(f"{'seed':<8} {'edits':>8}  {'rule':<12} {'found':>6} {'pairs':>6}  {'ours':>6}  {'the paper':>9}")
+        for row in table.itertuples():
+            edits = f"1..{row.maximum}" if row.maximum > 1 else "1"
+            print(
+                f"{row.seed:<8} {edits:>8}  {row.rule:<12} {row.right:>6} {row.pairs:>6}  {row.ours:>6.3f}  "
+                f"{row.paper:>9.3f}{'' if row.equal else '  NOT equal'}"
+            )
+        print(f"{int(table['equal'].sum())} of {len(table)} accuracies equal the paper's")
+    if not good:
+        raise typer.Exit(1)
+
+
 def run(
     chapter: Annotated[str, typer.Argument(help="Name of a notebook in notebooks/, for instance ngrams.")],
     parameter: Annotated[

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-import numpy as np
 import pandas as pd
 
-from dnastudy.assess import Assessment
 from dnastudy.datasets import Dataset, paper
 from dnastudy.errors import ModelError
 from dnastudy.experiments import Log, Store
