@@ -21,7 +21,7 @@ from dnastudy.files import whole_folder
 from dnastudy.models.typed import frequent_types
 from dnastudy.records import code_hash, from_json, peak_memory_mb, reset_peak_memory, surroundings, to_json
 from dnastudy.runs import Profile, Run
-from dnastudy.tasks import Case, Task, task_class
+from dnastudy.tasks import TASKS, Case, Task, task_class
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,15 @@ def assess(store: Store, task: Task, run: Run, dataset: Dataset, log: Log | None
             if not (folder / "record.json").exists():
                 _compute(store, task, run, dataset, folder, {"id": name, **parts}, log)
     return Assessment({**from_json((folder / "record.json").read_text()), "name": run.name}, folder)
+
+
+def assess_all(
+    store: Store, profile: Profile, runs: list[Run], dataset: Dataset, log: Log | None = None
+) -> dict[str, dict[str, Assessment]]:
+    """Outcomes of all tasks, by task and run; of all runs but those whose models go on learning from test genes."""
+    asked = [run for run in runs if not run.prequential]
+    tasks = {name: create_task(name, profile) for name in TASKS}
+    return {name: {run.name: assess(store, task, run, dataset, log) for run in asked} for name, task in tasks.items()}
 
 
 def _compute(store, task, run, dataset, folder: Path, parts: dict[str, Any], log: Log | None) -> None:

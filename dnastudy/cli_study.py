@@ -242,11 +242,13 @@ def publish(
 
         DNASTUDY_DATA=../shared/data dnastudy publish
     """
+    from dnastudy.assess import assess_all
     from dnastudy.chapters import find_chapters, find_root, run_chapter
     from dnastudy.experiments import Store
     from dnastudy.findings import finding_values, readme_block, write_readme_part
     from dnastudy.models.base import ModelError
     from dnastudy.records import git_commit
+    from dnastudy.runs import all_runs
     from dnastudy.seeds import over_seeds
     from dnastudy.shipping import ship
     from dnastudy.study import compute, genes_record, publish_records, relatives_record
@@ -263,6 +265,7 @@ def publish(
     _workflow(root, profile, cores, ["--until", "run"])
     results = compute(settings, say)
     dataset = settings.dataset()
+    outcomes = assess_all(Store(), settings, all_runs(settings), dataset, say)
     answer = finding_values(dataset, results, Store().relatives(dataset), settings.bootstrap_replicates)
     publish_records(
         root,
@@ -271,6 +274,7 @@ def publish(
         answer,
         genes_record(dataset),
         relatives_record(dataset, Store()),
+        outcomes,
     )
     for name in find_chapters(root):
         say(f"chapter {name}")
@@ -293,14 +297,19 @@ def job_data(out: Path, profile: ProfileName = "quick") -> None:
 
 @job.command("run")
 def job_run(name: str, out: Path, profile: ProfileName = "quick") -> None:
-    """Compute one run of a profile and write its record."""
+    """Compute one run of a profile, put its model to the tasks, and write its record."""
+    from dnastudy.assess import assess_all
     from dnastudy.experiments import Store
     from dnastudy.files import write_whole
     from dnastudy.records import to_json
     from dnastudy.runs import find_run
 
     settings = _profile(profile)
-    write_whole(out, to_json(Store().get(find_run(settings, name), settings.dataset(), say).record))
+    run, dataset, store = find_run(settings, name), settings.dataset(), Store()
+    record = store.get(run, dataset, say).record
+    outcomes = assess_all(store, settings, [run], dataset, say)
+    tasks = {task: found[name].record["id"] for task, found in outcomes.items() if name in found}
+    write_whole(out, to_json({**record, "tasks": tasks}))
 
 
 @job.command("chapter")

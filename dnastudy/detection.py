@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
+import numpy as np
 import pandas as pd
 
+from dnastudy.assess import Assessment
 from dnastudy.datasets import Dataset, paper
 from dnastudy.errors import ModelError
 from dnastudy.experiments import Log, Store
 from dnastudy.pairs import read_pairs
 from dnastudy.runs import Profile, find_run
-from dnastudy.tasks.mutation import PAPER_RULES, detect
+from dnastudy.tasks.mutation import CALIBRATED, PAPER_RULES, RATIO, RATIO_NATS, SINGLE, detect
+from dnastudy.tasks.proportions import gain, shares
 
 REPRODUCED = "laplace-8"
 """The one model of the paper's table that can be fitted to the last count."""
@@ -52,3 +57,89 @@ def reproduce_mutations(dataset: Dataset, profile: Profile, log: Log | None = No
             rows.append({"seed": int(seed), "maximum": int(maximum), "rule": rule, "pairs": n, "right": right,
                          "ours": right / n, "paper": theirs, "equal": round(right / n, 3) == theirs})  # fmt: skip
     return pd.DataFrame(rows).sort_values(["maximum", "seed", "rule"], ignore_index=True)
+
+
+RULES = [*PAPER_RULES, RATIO, CALIBRATED]
+
+
+def mean_pairs(outcomes: Sequence[Assessment]) -> pd.DataFrame:
+    """Pairs with the share of these runs (seeds of one model) that find each: see `tasks.mutation.detect`."""
+    first, *others = (outcome.details("pairs") for outcome in outcomes)
+    rules = [rule for rule in RULES if rule in first]
+    if any(list(other["id"]) != list(first["id"]) for other in others):
+        raise ValueError("mean_pairs: the outcomes are of different pairs")
+    means = {rule: sum((o[rule].astype(float) for o in others), first[rule].astype(float)) for rule in rules}
+    return first.assign(**{rule: total / len(outcomes) for rule, total in means.items()})
+
+
+def accuracies(
+    pairs: Mapping[str, pd.DataFrame], by: str, replicates: int, *, single: bool = False, maximum: int | None = None
+) -> pd.DataFrame:
+    """Accuracy of each model by each rule in the groups of a column.
+
+    Parameters
+    ----------
+    pairs : mapping of labels to tables
+        What `mean_pairs` gives for each model.
+    by : str
+        Column: "maximum", "kind", "relatives", "change" or "fifth" of the gene.
+    single : bool
+        Of the pairs whose one edit is known, instead of the study's sets; ``maximum`` chooses among those.
+
+    Returns
+    -------
+    DataFrame: ``label``, ``by``, ``rule``, ``n``, ``accuracy``, ``low``, ``high``.
+    """
+    found = []
+    for label, frame in pairs.items():
+        frame = frame[(frame["seed"] == SINGLE) == single]
+        if maximum is not None:
+            frame = frame[frame["maximum"] == maximum]
+        frame = frame.assign(fifth=(frame["where"] * 5).astype(int).clip(0, 4) + 1)
+        found.append(shares(frame, [rule for rule in RULES if rule in frame], by, replicates).assign(label=label))
+    return pd.concat(found, ignore_index=True)
+
+
+def gains(
+    pairs: Mapping[str, pd.DataFrame], first: tuple[str, str], second: tuple[str, str], replicates: int
+) -> pd.DataFrame:
+    """By how much ``second`` (label, rule) is right more often than ``first``, paired over genes, by most edits."""
+    rows = []
+    one, other = (pairs[label][pairs[label]["seed"] != SINGLE] for label, _ in (first, second))
+    both = one[["id", "maximum"]].assign(first=one[first[1]].to_numpy(), second=other[second[1]].to_numpy())
+    for maximum, part in both.groupby("maximum"):
+        rows.append({"maximum": maximum, **gain(part, "first", "second", replicates)})
+    return pd.DataFrame(rows)
+
+
+def evidence_rows(outcomes: Mapping[str, Sequence[Assessment]], kind: str = "substitution") -> pd.DataFrame:
+    """How strongly one edit of a kind tells, and how evenly: mean and deviation of the likelihood ratio, nats.
+
+    Returns
+    -------
+    DataFrame: ``label``, ``relatives`` ("with" or "without", in train), ``mean``, ``deviation``, ``ratio`` of the two,
+    and ``accuracy`` of its sign. Means over seeds.
+    """
+    rows = []
+    for label, runs in outcomes.items():
+        parts = [run.details("pairs") for run in runs]
+        for near in ("with", "without"):
+            nats = [p.loc[(p["seed"] == SINGLE) & (p["kind"] == kind) & (p["relatives"] == near), RATIO_NATS]
+                    for p in parts]  # fmt: skip
+            if not len(nats[0]):
+                continue
+            mean, deviation = (np.mean([getattr(part, what)() for part in nats]) for what in ("mean", "std"))
+            right = np.mean([(part > 0).mean() for part in nats])
+            rows.append({"label": label, "relatives": near, "mean": mean, "deviation": deviation,
+                         "ratio": mean / deviation if deviation else 0.0, "accuracy": right})  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def papers_means() -> pd.DataFrame:
+    """The paper's accuracies, mean over its seeds: ``label``, ``maximum``, ``rule``, ``accuracy``."""
+    names = {"laplace-8": "8-gram, Laplace", "lstm": "LSTM", "transformer": "Transformer"}
+    return pd.DataFrame(
+        {"label": f"the paper's {shown}", "maximum": maximum, "rule": rule, "accuracy": float(np.mean(values))}
+        for name, shown in names.items()
+        for rule, cells in paper()["mutations"][name].items() for maximum, values in cells.items()
+    )  # fmt: skip

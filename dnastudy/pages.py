@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from dnastudy.assess import Assessment, assess, create_task
 from dnastudy.chapters import open_chapter
 from dnastudy.datasets import SIMULATED, Dataset
 from dnastudy.experiments import Result, Store
@@ -29,6 +30,7 @@ class Page:
     store: Store
     opened: float = field(default_factory=time.perf_counter)
     results: dict[str, Result] = field(default_factory=dict)
+    assessments: dict[str, Assessment] = field(default_factory=dict)
 
     def about(self) -> Any:
         """A note on top of the page: which genes it is about."""
@@ -43,6 +45,13 @@ class Page:
         """Results of these runs by name; what is missing in the store is computed."""
         found = {run.name: self.store.get(run, self.dataset) for run in runs}
         self.results |= found
+        return found
+
+    def assess(self, task: str, runs: list[Run]) -> dict[str, Assessment]:
+        """Outcomes of these runs at a real-life task by name; what is missing in the store is computed."""
+        asked = create_task(task, self.profile)
+        found = {run.name: assess(self.store, asked, run, self.dataset) for run in runs}
+        self.assessments |= {f"{name}: {task}": outcome for name, outcome in found.items()}
         return found
 
     def command(self) -> str:
@@ -76,10 +85,12 @@ class Page:
             return ""
         records = [result.record for result in self.results.values()]
         spent = sum(record["seconds"]["fit"] + record["seconds"]["score"] for record in records)
+        tasks = [outcome.record["seconds"] for outcome in self.assessments.values()]
+        asked = f" and {len(tasks)} outcomes of real-life tasks, {sum(tasks):.0f} s," if tasks else ""
         took = time.perf_counter() - self.opened
         return (
             f"Computed on {surroundings()['device']} at commit `{git_commit()}`: {len(records)} runs, {spent:.1f} s of "
-            f"fitting and scoring when they were first computed; this page took {took:.0f} s.\n\n"
+            f"fitting and scoring,{asked} when they were first computed; this page took {took:.0f} s.\n\n"
         )
 
     def run_table(self) -> Any:
@@ -98,6 +109,18 @@ class Page:
             for name, result in self.results.items()
         ]
         formats = {"fit, s": ".3f", "score, s": ".3f", "peak memory, MB": ".0f"}
+        rows += [
+            {
+                "run": name,
+                "id": outcome.record["id"],
+                "commit": outcome.record["commit"],
+                "task, s": outcome.record["seconds"],
+                "peak memory, MB": outcome.record["peak_memory_mb"],
+            }
+            for name, outcome in self.assessments.items()
+        ]
+        if self.assessments:
+            formats["task, s"] = ".1f"
         return table(pd.DataFrame(rows), "Runs behind this page", formats)
 
 

@@ -225,11 +225,6 @@ def all_runs(profile: Profile) -> list[Run]:
     return [run for group in GROUPS for run in group(profile)]
 
 
-def task_runs(profile: Profile) -> list[Run]:
-    """Runs whose models are put to the real-life tasks: all but those that go on learning from test genes."""
-    return [run for run in all_runs(profile) if not run.prequential]
-
-
 def find_run(profile: Profile, name: str) -> Run:
     """Return the run of this name; ModelError if there is none.
 

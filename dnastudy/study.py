@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from dnastudy.assess import Assessment
 from dnastudy.datasets import Dataset, paper
 from dnastudy.describe import describe_genes
 from dnastudy.experiments import Result, Store
@@ -24,6 +25,7 @@ TOLERANCE = 1e-9
 EXPERTS = ["expert", "expert-joined"]
 """Expert runs that stand in the main table: each test gene scored on its own, all parts in place."""
 RECORDS = Path("results") / "runs"
+TASK_RECORDS = Path("results") / "tasks"
 MEANS = Path("results") / "seeds.json"
 FINDINGS = Path("results") / "findings.json"
 GENES = Path("results") / "genes-real.json"
@@ -175,6 +177,15 @@ def published(root: Path) -> dict[str, dict[str, Any]]:
     return {path.stem: from_json(path.read_text()) for path in files}
 
 
+def published_outcomes(root: Path, task: str) -> tuple[dict[str, dict[str, Any]], dict[str, pd.DataFrame]]:
+    """Published records of a task by run, and its tables of all runs by name; ModelError if there are none."""
+    folder = root / TASK_RECORDS / task
+    if not (folder / "runs.json").exists():
+        raise ModelError(f"{folder}: no published outcomes; `dnastudy publish` writes them")
+    tables = {path.stem: pd.read_csv(path, keep_default_na=False, na_values=[""]) for path in folder.glob("*.csv")}
+    return from_json((folder / "runs.json").read_text()), tables
+
+
 def genes_record(dataset: Dataset) -> dict[str, Any]:
     """Aggregated figures of a study's genes, no sequences and no ids: what the simulation is set beside."""
     splits = {name: dataset.splits[name] for name in ("train", "validation", "test")}
@@ -204,8 +215,22 @@ def publish_records(
     findings: Mapping[str, Any],
     genes: Mapping[str, Any],
     relatives: pd.DataFrame,
+    outcomes: Mapping[str, Mapping[str, Assessment]],
 ) -> Path:
-    """Replace the published records, means over seeds, figures behind the answer, of the genes and their relatives."""
+    """Replace the published records, means over seeds, figures behind the answer, of the genes and their relatives.
+
+    ``outcomes`` by task and run: a folder a task, a table of all runs each, and ``runs.json`` with what is no table.
+    """
+    for task, found in outcomes.items():
+        records = {name: dict(outcome.record) for name, outcome in found.items()}
+        tables = {name: record.pop("tables") for name, record in records.items()}
+        with whole_folder(root / TASK_RECORDS / task) as half:
+            (half / "runs.json").write_text(to_json(records))
+            for name in dict.fromkeys(name for of_run in tables.values() for name in of_run):
+                rows = [pd.DataFrame(of_run[name]).assign(run=run) for run, of_run in tables.items() if name in of_run]
+                table = pd.concat(rows, ignore_index=True)
+                table = table[["run", *table.columns.drop("run")]]
+                table.to_csv(half / f"{name}.csv", index=False, float_format="%.5g", lineterminator="\n")
     with whole_folder(root / RECORDS) as half:
         for name, result in results.items():
             (half / f"{name}.json").write_text(to_json(result.record))
