@@ -10,12 +10,16 @@ import pytest
 from helpers import gene_frame, random_sequences
 
 from dnastudy import cli, experiments, models
+from dnastudy.assess import assess_all
 from dnastudy.datasets import Dataset
+from dnastudy.detection import RULES, accuracies, mean_pairs
 from dnastudy.experiments import Store, run_id
 from dnastudy.genes import write_genes
 from dnastudy.models import MODELS, ModelError, create
 from dnastudy.records import code_hash
-from dnastudy.runs import Run
+from dnastudy.runs import Run, all_runs, find_run, load_profile
+from dnastudy.study import headline
+from dnastudy.tasks import TASKS
 
 FILE = '''
 """Frequencies of the four nucleotides, and an end that comes with a constant probability."""
@@ -219,3 +223,30 @@ def test_it_samples_what_it_learned(added):
     assert all(sequence.startswith("ACG") for sequence in model.sample(5, prefix="ACG"))
     likely = max(frequencies(), key=frequencies().get)
     assert set("".join(model.sample(3, top_k=1, max_length=20))) == {likely}
+
+
+def test_it_has_its_rows_in_the_study_with_no_other_change(added, dataset, tmp_path):
+    """Its run, its row in the study's main table, and its row at each real-life task."""
+    profile = load_profile("quick", tasks={"mutations": {"pairs": 20, "calibration_pairs": 20}})
+    (run,) = [run for run in all_runs(profile) if run.model == "composition"]
+    assert run == find_run(profile, "composition")
+    store = Store(tmp_path)
+    record = store.get(run, dataset).record
+    table = headline({run.name: record})
+    assert table["name"].tolist() == table["model"].tolist() == ["composition"]
+    everything = assess_all(store, profile, [run], dataset)
+    assert set(everything) == set(TASKS)
+    for task, outcomes in everything.items():
+        outcome = outcomes["composition"]
+        assert (outcome.record["task"], outcome.record["family"]) == (task, "expert")
+        for name, rows in outcome.record["tables"].items():
+            assert rows, f"{task}: no rows in {name}"
+    found = accuracies({"composition": mean_pairs([everything["mutations"]["composition"]])}, "maximum", 100)
+    assert set(found["rule"]) == set(RULES)
+    assert ((found["low"] <= found["accuracy"]) & (found["accuracy"] <= found["high"])).all()
+
+
+def test_every_registered_model_has_runs():
+    """Whatever is registered and not made of others by its settings stands in the study."""
+    named = {run.model for run in all_runs(load_profile("quick"))}
+    assert named == {name for name in MODELS if not models.model_class(name).of_others}
