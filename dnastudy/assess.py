@@ -51,7 +51,7 @@ def typed_run(run: Run, dataset: Dataset) -> Run:
     if not types:  # a surrogate of genes, or somebody's own
         return run
     model, settings = models.model_class(run.model).typed(run.settings, types)
-    return run.model_copy(update={"name": f"{run.name} by type", "model": model, "settings": settings})
+    return run.model_copy(update={"name": f"{run.name}-typed", "model": model, "settings": settings})
 
 
 def _parts(task: Task, run: Run, dataset: Dataset) -> dict[str, Any]:

@@ -123,15 +123,23 @@ def _settings(model, preset, settings, validation, join_validation, prequential=
     return given
 
 
-def _fit(model, given, train, validation, join_validation, policies, workspace=None, test=None):
+def _fit(model, given, train, validation, join_validation, policies, workspace=None, test=None, by_type=False):
     """Return the fitted model, the sequences it has learned from, and the seconds; what is on two sides is said."""
-    from dnastudy.experiments import fit_model
+    from dnastudy.experiments import fit_model, learnable
+    from dnastudy.models import model_class
+    from dnastudy.models.typed import ENOUGH, frequent_types
     from dnastudy.training.report import TrainingError
 
     genes = read(train, **policies)
     learned = list(genes["sequence"])
-    tuning = list(read(validation, **policies)["sequence"]) if validation else None
+    held_out = read(validation, **policies) if validation else None
+    tuning = None if held_out is None else list(held_out["sequence"])
     join = tuning if join_validation else None
+    if by_type:
+        types = frequent_types(genes["type"])
+        if not types:
+            raise ModelError(f"--by-type: no gene type has {ENOUGH} genes in {', '.join(map(str, train))}")
+        model, given = model_class(model).typed(given, types)
     if tuning and (both := len({*tuning} & {*learned})):
         say(f"{both} of the validation sequences are also among the training genes: what is tuned on them is too bold")
     if tuning and test is not None and (both := int(test["sequence"].isin(tuning).sum())):
@@ -140,7 +148,8 @@ def _fit(model, given, train, validation, join_validation, policies, workspace=N
         say("no --validation: what would be tuned on it keeps its default, or is tuned inside the training genes")
     try:
         with training_progress(f"fit {model} on {len(learned):,} genes") as report:
-            fitted, seconds = fit_model(model, given, learned, tuning, join, workspace, report)
+            told = [None if frame is None else learnable(model, given, frame) for frame in (genes, held_out)]
+            fitted, seconds = fit_model(model, given, *told, join, workspace, report)
     except TrainingError as error:
         raise error.named(list(genes["id"])) from error
     return fitted, {*learned, *(join or [])}, seconds
@@ -155,6 +164,9 @@ def train(
     join_validation: Join = False,
     set: Set = None,
     preset: Preset = "",
+    by_type: Annotated[
+        bool, typer.Option("--by-type", help="Learn the gene types too, to be asked for with `generate --type`.")
+    ] = False,
     tensorboard: Annotated[bool, typer.Option(help="Write TensorBoard events beside the checkpoints.")] = False,
     invalid: Invalid = "error",
     empty: Empty = "error",
@@ -166,6 +178,9 @@ def train(
     The checkpoint of a long training (one a minute, and after each epoch), its log and its TensorBoard events lie in
     OUT.training: the same command goes on from there when it was stopped. Under `torchrun` or `fabric run` all
     processes train together.
+
+    With --by-type a network is told of gene types by a token; any other model is trained once on all genes and once on
+    those of each type. Types are those with at least 20 training genes.
 
     For example:
 
@@ -181,12 +196,16 @@ def train(
     workspace = Workspace(out.with_name(f"{out.name}.training"), tensorboard=tensorboard)
     if (workspace.folder / CHECKPOINT).exists():
         say(f"goes on from the checkpoint in {workspace.folder}")
-    fitted, learned, seconds = _fit(model, given, train, validation, join_validation, policies, workspace)
+    fitted, learned, seconds = _fit(
+        model, given, train, validation, join_validation, policies, workspace, by_type=by_type
+    )
     if not is_main_process():
         return
     fitted.save(out)
     workspace.finish()
-    facts = {"model": model, "settings": fitted.settings.model_dump(mode="json"), "genes": len(learned)}
+    facts = {"model": fitted.name, "settings": fitted.settings.model_dump(mode="json"), "genes": len(learned)}
+    if by_type:
+        facts["types"] = list(fitted.types)
     emit({**facts, "parameters": fitted.num_parameters, "seconds": {"fit": seconds}, "folder": str(out)}, as_json)
 
 
@@ -239,53 +258,6 @@ def score(
         print("id\tnucleotides\tlog_prob\tbits_per_base")
         for row in rows:
             print(f"{row['id']}\t{row['nucleotides']}\t{row['log_prob']:.6f}\t{row['bits_per_base']:.6f}")
-
-
-@app.command()
-def generate(
-    model: Trained = DEFAULT,
-    n: Annotated[int, typer.Option(min=1, help="Genes to write.")] = 10,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed writes the same genes.")] = 0,
-    max_length: Annotated[int, typer.Option(min=1, help="Longest gene, nt; one that has not ended is cut.")] = 1000,
-    temperature: Annotated[float, typer.Option(help="Below 1 probable symbols more often, above 1 more varied.")] = 1.0,
-    top_k: Annotated[int | None, typer.Option(help="Only the K most probable symbols.")] = None,
-    top_p: Annotated[float, typer.Option(help="Only the most probable symbols that hold this probability.")] = 1.0,
-    prefix: Annotated[str, typer.Option(help="Nucleotides that each gene begins with.")] = "",
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="FASTA file; default: standard output.")] = None,
-) -> None:
-    """Write new genes, as FASTA with the log-probability of each (nats) in its header.
-
-    That is the model's own, whatever the temperature, the end of the gene included where it was not cut.
-
-    For example:
-
-        dnastudy generate --n 5 --seed 1
-
-        dnastudy generate --model models/ngram8 --n 1000 --temperature 0.8 -o genes.fa
-    """
-    import io
-
-    from dnastudy import models
-    from dnastudy.files import write_whole
-    from dnastudy.sequences import write_fasta
-
-    fitted = models.load(model)
-    options = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "prefix": prefix.upper()}
-    genes = fitted.sample(n, seed=seed, max_length=max_length, **options)
-    log_probs = [
-        row.sum() if len(gene) < max_length else row[:-1].sum()
-        for gene, row in zip(genes, fitted.log_probs(genes), strict=True)
-    ]
-    text = io.StringIO()
-    records = (
-        (f"generated_{number} model={model} seed={seed} length={len(gene)} log_prob={nats:.4f}", gene)
-        for number, (gene, nats) in enumerate(zip(genes, log_probs, strict=True), 1)
-    )
-    write_fasta(records, text)
-    if out is None:
-        print(text.getvalue(), end="")
-    else:
-        write_whole(out, text.getvalue())
 
 
 @app.command()

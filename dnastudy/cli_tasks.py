@@ -1,9 +1,9 @@
-"""Commands for the real-life tasks."""
+"""Commands that write genes and put models to real-life tasks."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -14,7 +14,60 @@ from dnastudy.terminal import emit, say
 
 def register(app: typer.Typer) -> None:
     """Add these commands to the main program."""
+    app.command()(generate)
     app.command()(mutations)
+
+
+def generate(
+    model: Trained = DEFAULT,
+    type: Annotated[str, typer.Option(help="Gene type, for instance tRNA; default: of no type in particular.")] = "",
+    n: Annotated[int, typer.Option(min=1, help="Genes to write.")] = 10,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed writes the same genes.")] = 0,
+    lengths: Annotated[
+        Literal["real", "own"],
+        typer.Option(help="real: drawn from those of the training genes (of the type); own: as the model ends genes."),
+    ] = "real",
+    max_length: Annotated[int, typer.Option(min=1, help="Longest gene, nt; a longer one is cut.")] = 1000,
+    temperature: Annotated[float, typer.Option(help="Below 1 probable symbols more often, above 1 more varied.")] = 1.0,
+    top_k: Annotated[int | None, typer.Option(help="Only the K most probable symbols.")] = None,
+    top_p: Annotated[float, typer.Option(help="Only the most probable symbols that hold this probability.")] = 1.0,
+    prefix: Annotated[str, typer.Option(help="Nucleotides that each gene begins with.")] = "",
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="FASTA file; default: standard output.")] = None,
+) -> None:
+    """Write new genes, as FASTA with the log-probability of each (nats) in its header.
+
+    That is the model's own, whatever the temperature, the end of the gene included where it was not cut. Gene types can
+    be asked of a model that was told of them in training (`dnastudy train --by-type`).
+
+    For example:
+
+        dnastudy generate --n 5 --seed 1
+
+        dnastudy generate --type tRNA --n 100 --seed 1 -o genes.fa
+
+        dnastudy generate --model models/ngram8 --n 1000 --temperature 0.8 --lengths own -o genes.fa
+    """
+    import io
+
+    from dnastudy import generation, models
+    from dnastudy.files import write_whole
+    from dnastudy.sequences import write_fasta
+
+    options = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "prefix": prefix.upper()}
+    genes = generation.generate(
+        models.load(model), n, seed=seed, type=type, lengths=lengths, max_length=max_length, **options
+    )
+    words = f"model={model}{f' [type={type}]' if type else ''} seed={seed}"
+    text = io.StringIO()
+    records = (
+        (f"generated_{number} {words} length={len(gene)} log_prob={nats:.4f}", gene)
+        for number, (gene, nats) in enumerate(zip(genes["sequence"], genes["log_prob"], strict=True), 1)
+    )
+    write_fasta(records, text)
+    if out is None:
+        print(text.getvalue(), end="")
+    else:
+        write_whole(out, text.getvalue())
 
 
 def mutations(

@@ -26,6 +26,7 @@ from filelock import FileLock
 from dnastudy import evaluation, models
 from dnastudy.datasets import Dataset
 from dnastudy.files import whole_folder
+from dnastudy.generation import NOTE, length_notes
 from dnastudy.models.base import LanguageModel, Sequences
 from dnastudy.records import code_hash, from_json, peak_memory_mb, reset_peak_memory, surroundings, to_json
 from dnastudy.runs import Run
@@ -335,4 +336,6 @@ def fit_model(
     if join is not None and len(join):
         model.join(join)
     # a training that went on after a kill took longer than this call
-    return model, max(time.perf_counter() - start, model.notes.get("training", {}).get("seconds", 0.0))
+    seconds = max(time.perf_counter() - start, model.notes.get("training", {}).get("seconds", 0.0))
+    model.notes = {**model.notes, NOTE: length_notes(encode(train))}
+    return model, seconds

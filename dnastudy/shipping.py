@@ -16,8 +16,6 @@ from dnastudy.experiments import Result
 from dnastudy.files import whole_folder, write_whole
 from dnastudy.models import MODELS, TRAINED
 from dnastudy.models.neural import NeuralModel
-from dnastudy.runs import NEURAL
-from dnastudy.seeds import kinds
 
 LARGEST = 5_000_000
 """Bytes a shipped model may have."""
@@ -25,21 +23,18 @@ CARD = "README.md"
 
 
 def ship(
-    results: Mapping[str, Result], test: pd.DataFrame, relatives: pd.DataFrame, replicates: int, folder: Path = TRAINED
-) -> list[str]:
-    """Ship the seed of each neural model that predicts the validation genes best, and write the card of all.
+    chosen: Mapping[str, Result], test: pd.DataFrame, relatives: pd.DataFrame, replicates: int, folder: Path = TRAINED
+) -> None:
+    """Ship neural models under the names given, and write the card of all.
 
     Weights are rounded to half precision, and the card has the figures of what is shipped. ``relatives`` as
     `Store.relatives` gives them. Raises ModelError if a model is too large to come with a package.
     """
-    parts, shipped = [_HEAD], []
-    for kind in NEURAL:
-        names = kinds(results).get(kind, [])
-        if not names:
-            continue
-        name = min(names, key=lambda n: results[n].record["validation_perplexity"])
+    parts = [_HEAD]
+    for kind, result in chosen.items():
+        name = result.record["name"]
         with whole_folder(folder / kind) as half:
-            shutil.copytree(results[name].model_folder(), half, dirs_exist_ok=True)
+            shutil.copytree(result.model_folder(), half, dirs_exist_ok=True)
             weights = half / NeuralModel.arrays_file
             arrays = safetensors.numpy.load_file(weights)
             # (its `save_file` leaves a file that only its owner can read)
@@ -48,10 +43,8 @@ def ship(
             if size > LARGEST:
                 raise ModelError(f"{name}: {size:,} bytes, and at most {LARGEST:,} come with the package")
         scores = evaluation.score(models.load(folder / kind), test)
-        parts.append(_card(kind, name, results[name], scores, relatives, replicates, size))
-        shipped.append(name)
+        parts.append(_card(kind, name, result, scores, relatives, replicates, size))
     write_whole(folder / CARD, "\n".join([*parts, _LIMITS]))
-    return shipped
 
 
 def _card(kind, name, result: Result, scores: pd.DataFrame, relatives: pd.DataFrame, replicates, size) -> str:
@@ -64,12 +57,13 @@ def _card(kind, name, result: Result, scores: pd.DataFrame, relatives: pd.DataFr
         f"{row.nucleotide_perplexity:.3f} on the {row.genes:,} test genes {row.group} one" for row in groups
     )
     trained_on = record["device"] if course["device"] == "processor" else course["device"]
-    recipe = ", ".join(f"{key}={value}" for key, value in settings.items())
+    recipe = ", ".join(f"{key}={value}" for key, value in settings.items() if key != "types")
+    types = ", ".join(settings["types"]) or "none"
     return f"""## {kind}
 
 | | |
 |---|---|
-| model | `{kind}` (`{MODELS[kind]}`), {record["parameters"]:,} weights in half precision, \
+| model | `{record["model"]}` (`{MODELS[record["model"]]}`), {record["parameters"]:,} weights in half precision, \
 {size / 1e6:.1f} MB |
 | run | `{name}`, id `{record["id"]}`, commit `{record["commit"]}`; its record is `results/runs/{name}.json` |
 | data | {record["data"]["description"]}; learned from {record["data"]["train_genes"]:,} genes, \
@@ -77,6 +71,7 @@ def _card(kind, name, result: Result, scores: pd.DataFrame, relatives: pd.DataFr
 | training | {course["best_epoch"]} epochs kept of {len(course["epochs"])}, {course["seconds"] / 60:.0f} minutes, \
 {trained_on} |
 | settings | {recipe} |
+| gene types it can be asked for | {types} |
 | test genes | nucleotide perplexity {found["nucleotide_perplexity"]:.4f} ({low:.4f} to {high:.4f}), \
 {found["bits_per_base"]:.4f} bits per base, {found["genes"]:,} genes |
 | relatives | perplexity {near} among the training genes |

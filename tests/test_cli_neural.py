@@ -10,7 +10,7 @@ import time
 import numpy as np
 import pytest
 from filelock import FileLock
-from test_cli import TEST, dnastudy, files, refused  # noqa: F401
+from test_cli import TEST, TRAIN, dnastudy, files, refused  # noqa: F401
 
 from dnastudy import models
 from dnastudy.sequences import read_fasta
@@ -55,6 +55,7 @@ def test_the_genes_of_a_batch_that_went_wrong_are_named(refused, files):  # noqa
 
 def test_generated_genes_are_fasta_with_their_log_probability(dnastudy, network, tmp_path):  # noqa: F811
     words = ["generate", "--model", network, "--n", 4, "--seed", 7, "--max-length", 50, "--prefix", "gat"]
+    words += ["--lengths", "own"]
     first = dnastudy(*words)
     assert first.out == dnastudy(*words).out
     records = list(read_fasta(first.out.splitlines()))
@@ -69,6 +70,40 @@ def test_generated_genes_are_fasta_with_their_log_probability(dnastudy, network,
         assert nats == pytest.approx(each.sum() if len(gene) < 50 else each[:-1].sum(), abs=1e-3)
     dnastudy(*words, "--out", tmp_path / "new.fa")
     assert (tmp_path / "new.fa").read_text() == first.out
+
+
+def test_genes_have_the_lengths_of_the_training_genes(dnastudy, network):  # noqa: F811
+    done = dnastudy("generate", "--model", network, "--n", 30, "--seed", 1)
+    lengths = {len(gene) for _, gene, _ in read_fasta(done.out.splitlines())}
+    assert lengths <= {len(gene) for gene in TRAIN}
+    assert len(lengths) > 10
+    assert "[type=" not in done.out
+
+
+@pytest.mark.parametrize("model", ["ngram", "lstm"])
+def test_genes_of_a_type_are_written_by_a_model_that_was_told_of_types(dnastudy, refused, files, tmp_path, model):  # noqa: F811
+    words = ["train", model, "--train", files["a"], "--out", tmp_path / "m", "--by-type", "--json"]
+    trained = dnastudy(*words, *(TINY if model == "lstm" else ["--set", "order=2"])).json
+    assert trained["types"] == ["PSEUDO", "ncRNA", "tRNA"]
+    written = dnastudy("generate", "--model", tmp_path / "m", "--type", "tRNA", "--n", 5, "--seed", 1)
+    records = list(read_fasta(written.out.splitlines()))
+    assert len(records) == 5
+    lengths = {len(gene) for gene in TRAIN[2::3]}
+    asked = models.load(tmp_path / "m").of_type("tRNA")
+    for header, gene, _ in records:
+        assert "[type=tRNA]" in header and len(gene) in lengths
+        nats = float(header.split("log_prob=")[1])
+        assert nats == pytest.approx(asked.log_probs([gene])[0].sum(), abs=1e-3)
+    message = refused("generate", "--model", tmp_path / "m", "--type", "trna")
+    assert "unknown gene type 'trna'; did you mean 'tRNA'? (known: PSEUDO, ncRNA, tRNA)" in message
+
+
+def test_types_that_are_not_there_are_said(refused, dnastudy, files, network, tmp_path):  # noqa: F811
+    assert "train it with --by-type" in refused("generate", "--model", network, "--type", "tRNA")
+    few = tmp_path / "few.fa"
+    few.write_text(">a\nACGT\n>b\nACGG\n")
+    message = refused("train", "ngram", "--train", few, "--out", tmp_path / "x", "--by-type")
+    assert "--by-type: no gene type has 20 genes in" in message
 
 
 def test_a_network_that_knows_no_ends_writes_genes_with_finite_probabilities(dnastudy, files, tmp_path):  # noqa: F811

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from dnastudy import evaluation, models, shipping
+from dnastudy.assess import typed_run
 from dnastudy.datasets import load_dataset
 from dnastudy.errors import ModelError
 from dnastudy.experiments import Store
+from dnastudy.generation import generate
 from dnastudy.runs import Run
 
 
@@ -17,31 +19,33 @@ def made(tmp_path):
     dataset = load_dataset("simulated", genes=200, seed=1)
     store = Store(tmp_path / "store")
     settings = {"embedding": 8, "units": 8, "epochs": 1, "context": 2}
-    runs = [Run(name=f"lstm-{s}", model="lstm", settings={**settings, "seed": s}, replicates=100) for s in (1, 2)]
-    return dataset, store, {run.name: store.get(run, dataset) for run in runs}
+    run = typed_run(Run(name="lstm-1", model="lstm", settings=settings, replicates=100), dataset)
+    return dataset, store, {"lstm": store.get(run, dataset)}
 
 
-def test_the_best_seed_is_shipped_and_its_card_is_of_what_is_shipped(made, tmp_path, monkeypatch):
-    dataset, store, results = made
+def test_a_model_is_shipped_and_its_card_is_of_what_is_shipped(made, tmp_path, monkeypatch):
+    dataset, store, chosen = made
     folder = tmp_path / "trained"
-    best = min(results, key=lambda name: results[name].record["validation_perplexity"])
-    assert shipping.ship(results, dataset.test, store.relatives(dataset), 100, folder) == [best]
+    shipping.ship(chosen, dataset.test, store.relatives(dataset), 100, folder)
     monkeypatch.setattr(models, "TRAINED", folder)
     shipped = models.load("lstm")
-    whole = results[best].model()
+    whole = chosen["lstm"].model()
     for a, b in zip(shipped.log_distributions(["ACGTTGCA"]), whole.log_distributions(["ACGTTGCA"]), strict=True):
         np.testing.assert_allclose(a, b, atol=0.01)
     card = (folder / "README.md").read_text()
     figure = evaluation.nucleotide_perplexity(evaluation.score(shipped, dataset.test))
-    assert f"nucleotide perplexity {figure:.4f}" in card and f"`{best}`" in card
+    assert f"nucleotide perplexity {figure:.4f}" in card and "`lstm-1-typed`" in card
     assert "units=8" in card and "Limits" in card
+    types = whole.settings.types
+    assert f"| gene types it can be asked for | {', '.join(types)} |" in card
+    assert len(generate(shipped, 3, seed=1, type=types[0])) == 3
 
 
 def test_a_model_that_is_too_large_is_refused_and_nothing_is_left(made, tmp_path, monkeypatch):
-    dataset, store, results = made
+    dataset, store, chosen = made
     monkeypatch.setattr(shipping, "LARGEST", 100)
     with pytest.raises(ModelError, match="come with the package"):
-        shipping.ship(results, dataset.test, store.relatives(dataset), 100, tmp_path / "trained")
+        shipping.ship(chosen, dataset.test, store.relatives(dataset), 100, tmp_path / "trained")
     assert not any((tmp_path / "trained").glob("*")) if (tmp_path / "trained").exists() else True
 
 

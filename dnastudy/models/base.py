@@ -242,6 +242,7 @@ class LanguageModel(ABC):
         top_k: int | None = None,
         top_p: float = 1.0,
         prefix: str = "",
+        lengths: Sequence[int] | None = None,
     ) -> list[str]:
         """Draw ``n`` sequences, deterministic for a seed.
 
@@ -255,14 +256,15 @@ class LanguageModel(ABC):
             Only the k most probable symbols, or the fewest that hold ``top_p`` of the probability.
         prefix : str
             Nucleotides each sequence starts with (part of what is returned).
+        lengths : sequence of int, optional
+            Length in nt of each of the n sequences: the model then has no say in where they end.
 
         Returns
         -------
         n strings over A C G T, prefix included; empty ones are possible where the model gives END at once.
         """
-        return draw(
-            self, n, seed=seed, max_length=max_length, temperature=temperature, top_k=top_k, top_p=top_p, prefix=prefix
-        )
+        options = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "prefix": prefix, "lengths": lengths}
+        return draw(self, n, seed=seed, max_length=max_length, **options)
 
     # saving: a JSON header and plain arrays; loading runs no code from the files
 

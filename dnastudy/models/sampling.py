@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import inf
 from typing import TYPE_CHECKING
 
@@ -24,8 +25,14 @@ def draw(
     top_k: int | None,
     top_p: float,
     prefix: str,
+    lengths: Sequence[int] | None,
 ) -> list[str]:
     """See `LanguageModel.sample`."""
+    wanted = None if lengths is None else np.asarray(lengths, dtype=np.int64)
+    if wanted is not None:
+        if wanted.shape != (n,) or (wanted < len(prefix)).any():
+            raise ModelError(f"sample: {n} lengths are needed, each at least that of the prefix ({len(prefix)} nt)")
+        max_length = int(wanted.max(initial=len(prefix)))
     if n < 0 or max_length < len(prefix):
         raise ModelError(f"sample: n={n}, max_length={max_length}, prefix of {len(prefix)} nt do not fit together")
     if not 0 < temperature < inf or not 0 < top_p <= 1 or (top_k is not None and top_k < 1):
@@ -37,8 +44,8 @@ def draw(
     random = np.random.default_rng(seed)
     out = np.full((n, max_length + 1), END, dtype=np.uint8)
     out[:, : len(start)] = start
-    live = np.arange(n)
-    state = model._start([start] * n)
+    live = np.arange(n) if wanted is None else np.flatnonzero(wanted > len(start))
+    state = model._start([start] * len(live))
     filtered = top_k is not None or top_p < 1
     with np.errstate(invalid="ignore"):  # -inf less -inf, which is refused below
         for position in range(len(start), max_length):
@@ -48,6 +55,8 @@ def draw(
             if temperature != 1:
                 log_p = (log_p - log_p.max(axis=1, keepdims=True)) / temperature
             p = np.exp(log_p)
+            if wanted is not None:
+                p[:, END] = 0
             if filtered:
                 p = _filtered(p, top_k, top_p)
             total = p.cumsum(axis=1)
@@ -57,7 +66,7 @@ def draw(
             # below the last sum, so that rounding can never draw what has no probability
             drawn = (total <= random.random((len(live), 1)) * total[:, -1:]).sum(axis=1)
             out[live, position] = drawn
-            alive = np.flatnonzero(drawn != END)
+            alive = np.flatnonzero(drawn != END if wanted is None else wanted[live] > position + 1)
             state = model._advance(state, drawn[alive], alive)
             live = live[alive]
     return [decode(row[: np.argmax(row == END)]) for row in out]
