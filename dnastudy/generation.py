@@ -93,7 +93,7 @@ def generate(
     wanted = None
     if lengths == "real":
         drawn = draw_lengths(model, n, seed, type)
-        wanted = np.clip(drawn, len(prefix), max(max_length, len(prefix)))
+        wanted = np.clip(drawn, len(prefix), max(max_length, len(prefix)))  # `sample` refuses what does not fit
     options = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "prefix": prefix}
     genes = writer.sample(n, seed=seed, max_length=max_length, lengths=wanted, **options)
     cut = np.array([len(gene) for gene in genes]) >= max_length if wanted is None else drawn > max_length

@@ -10,9 +10,11 @@ import time
 import numpy as np
 import pytest
 from filelock import FileLock
-from test_cli import TEST, TRAIN, dnastudy, files, refused  # noqa: F401
+from helpers import gene_frame
+from test_cli import TEST, TRAIN, VALIDATION, dnastudy, files, refused  # noqa: F401
 
 from dnastudy import models
+from dnastudy.genes import write_genes
 from dnastudy.sequences import read_fasta
 
 TINY = ["--set", "embedding=8", "units=8", "epochs=1", "layers=1"]
@@ -75,20 +77,22 @@ def test_generated_genes_are_fasta_with_their_log_probability(dnastudy, network,
 def test_genes_have_the_lengths_of_the_training_genes(dnastudy, network):  # noqa: F811
     done = dnastudy("generate", "--model", network, "--n", 30, "--seed", 1)
     lengths = {len(gene) for _, gene, _ in read_fasta(done.out.splitlines())}
-    assert lengths <= {len(gene) for gene in TRAIN}
+    assert lengths <= {len(gene) for gene in TRAIN[:30]}
     assert len(lengths) > 10
     assert "[type=" not in done.out
 
 
 @pytest.mark.parametrize("model", ["ngram", "lstm"])
 def test_genes_of_a_type_are_written_by_a_model_that_was_told_of_types(dnastudy, refused, files, tmp_path, model):  # noqa: F811
-    words = ["train", model, "--train", files["a"], "--out", tmp_path / "m", "--by-type", "--json"]
+    genes = gene_frame(TRAIN + VALIDATION, "g")
+    write_genes(genes, tmp_path / "typed.csv")
+    words = ["train", model, "--train", tmp_path / "typed.csv", "--out", tmp_path / "m", "--by-type", "--json"]
     trained = dnastudy(*words, *(TINY if model == "lstm" else ["--set", "order=2"])).json
     assert trained["types"] == ["PSEUDO", "ncRNA", "tRNA"]
     written = dnastudy("generate", "--model", tmp_path / "m", "--type", "tRNA", "--n", 5, "--seed", 1)
     records = list(read_fasta(written.out.splitlines()))
     assert len(records) == 5
-    lengths = {len(gene) for gene in TRAIN[2::3]}
+    lengths = set(genes.loc[genes["type"] == "tRNA", "sequence"].str.len())
     asked = models.load(tmp_path / "m").of_type("tRNA")
     for header, gene, _ in records:
         assert "[type=tRNA]" in header and len(gene) in lengths

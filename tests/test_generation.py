@@ -68,6 +68,8 @@ def test_given_lengths_are_kept_to_the_nucleotide(model):
     genes = model.sample(7, seed=1, lengths=wanted)
     assert [len(gene) for gene in genes] == wanted
     assert genes == model.sample(7, seed=1, lengths=wanted)
+    assert model.sample(0, seed=1) == model.sample(0, lengths=[]) == []
+    assert model.sample(2, seed=1, lengths=[2, 2], prefix="AC") == ["AC", "AC"]
     with_prefix = model.sample(3, seed=1, lengths=[4, 9, 2], prefix="AC")
     assert [len(gene) for gene in with_prefix] == [4, 9, 2]
     assert all(gene.startswith("AC") for gene in with_prefix)

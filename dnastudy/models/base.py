@@ -175,8 +175,9 @@ class LanguageModel(ABC):
         if not self.types:
             raise ModelError(f"{self.name}: was not told of gene types in training; train it with --by-type")
         if name not in self.types:
-            near = difflib.get_close_matches(name, self.types, 1, cutoff=0.5)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
+            known = {known.lower(): known for known in self.types}
+            near = difflib.get_close_matches(name.lower(), known, 1)
+            hint = f"; did you mean {known[near[0]]!r}?" if near else ""
             raise ModelError(f"{self.name}: unknown gene type {name!r}{hint} (known: {', '.join(self.types)})")
 
     def join(self, sequences: Sequences) -> Self:

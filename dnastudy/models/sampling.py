@@ -28,11 +28,6 @@ def draw(
     lengths: Sequence[int] | None,
 ) -> list[str]:
     """See `LanguageModel.sample`."""
-    wanted = None if lengths is None else np.asarray(lengths, dtype=np.int64)
-    if wanted is not None:
-        if wanted.shape != (n,) or (wanted < len(prefix)).any():
-            raise ModelError(f"sample: {n} lengths are needed, each at least that of the prefix ({len(prefix)} nt)")
-        max_length = int(wanted.max(initial=len(prefix)))
     if n < 0 or max_length < len(prefix):
         raise ModelError(f"sample: n={n}, max_length={max_length}, prefix of {len(prefix)} nt do not fit together")
     if not 0 < temperature < inf or not 0 < top_p <= 1 or (top_k is not None and top_k < 1):
@@ -41,11 +36,16 @@ def draw(
         start = encode([prefix])[0]
     except ValueError as error:
         raise ModelError(f"sample: the prefix{str(error).removeprefix('sequence 0')}") from None
+    wanted = None if lengths is None else np.asarray(lengths, dtype=np.int64)
+    if wanted is not None:
+        if wanted.shape != (n,) or (wanted < len(prefix)).any():
+            raise ModelError(f"sample: {n} lengths are needed, each at least that of the prefix ({len(prefix)} nt)")
+        max_length = int(wanted.max(initial=len(prefix)))
     random = np.random.default_rng(seed)
     out = np.full((n, max_length + 1), END, dtype=np.uint8)
     out[:, : len(start)] = start
     live = np.arange(n) if wanted is None else np.flatnonzero(wanted > len(start))
-    state = model._start([start] * len(live))
+    state = model._start([start] * len(live)) if len(live) else None
     filtered = top_k is not None or top_p < 1
     with np.errstate(invalid="ignore"):  # -inf less -inf, which is refused below
         for position in range(len(start), max_length):
