@@ -20,6 +20,7 @@ from pydantic import BaseModel
 
 from dnastudy.errors import ModelError
 from dnastudy.files import whole_folder
+from dnastudy.models.embedding import residuals
 from dnastudy.models.sampling import draw
 from dnastudy.sequences import END, EncodedSequences, decode, encode
 from dnastudy.settings import Settings
@@ -55,7 +56,7 @@ class LanguageModel(ABC):
     presets : dict
         Settings that have a name, by name.
     of_others : bool
-        It is what another model, named in its settings, is made into: the study has no run of it by itself.
+        It is another model, named in its settings, made over: the study has no run of it by itself.
     notes : dict
         Plain values that are saved with the model: how it was trained.
     further_code : tuple of str
@@ -128,12 +129,9 @@ class LanguageModel(ABC):
         return {}
 
     def fit_long(
-        self,
-        train: Sequences,
-        validation: Sequences | None = None,
-        workspace: Workspace | None = None,
-        report: Report | None = None,
-    ) -> Self:
+        self, train: Sequences, validation: Sequences | None = None,
+        workspace: Workspace | None = None, report: Report | None = None,
+    ) -> Self:  # fmt: skip
         """`fit`, for models that train long: with progress, and checkpoints from which a killed training goes on."""
         return self.fit(train, validation)
 
@@ -219,6 +217,10 @@ class LanguageModel(ABC):
             result.append(-np.where(p > 0, p * np.where(p > 0, rows, 0), 0).sum(axis=1))
         return result
 
+    def embed(self, sequences: Sequences) -> np.ndarray:
+        """Embedding of each sequence, float64, shape (sequences, width): what classifiers learn from."""
+        return residuals(self, sequences)
+
     # sampling: the prefix itself is the state unless a model knows a smaller one
 
     def _start(self, prefixes: list[np.ndarray]) -> Any:
@@ -262,7 +264,7 @@ class LanguageModel(ABC):
 
         Returns
         -------
-        n strings over A C G T, prefix included; empty ones are possible where the model gives END at once.
+        n strings over A C G T, prefix included; empty ones where the model gives END at once.
         """
         options = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "prefix": prefix, "lengths": lengths}
         return draw(self, n, seed=seed, max_length=max_length, **options)

@@ -160,6 +160,25 @@ class NeuralModel(base.LanguageModel):
                 rows[encoded.starts[gene] : encoded.starts[gene + 1]] = of_gene[: genes.events[gene]]
         return np.split(rows, encoded.starts[1:-1]) if len(encoded) else []
 
+    def embed(self, sequences: base.Sequences) -> np.ndarray:
+        """Mean of the last hidden states over the places of each sequence: see the base class."""
+        encoded = encode(sequences)
+        genes = Symbols(encoded, True, self._device, np.full(len(encoded), self._of))
+        rows, seen = [], []
+        watch = self.network.output.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+        try:
+            for run in sorted_runs(genes.events, READ_AT_ONCE[self._device.type]):
+                with torch.inference_mode():
+                    self.network(genes.batch(run)[0])
+                events = torch.from_numpy(genes.events[run]).to(self._device)
+                hidden = seen.pop()  # (genes, length, width)
+                real = torch.arange(hidden.shape[1], device=hidden.device) < events[:, None]
+                rows.append(((hidden * real[:, :, None]).sum(1) / events[:, None]).double().cpu().numpy())
+        finally:
+            watch.remove()
+        order = np.concatenate([*sorted_runs(genes.events, READ_AT_ONCE[self._device.type])]) if rows else []
+        return np.concatenate(rows)[np.argsort(order)] if rows else np.zeros((0, 0))
+
     @property
     def _device(self) -> torch.device:
         return next(self.network.parameters()).device
