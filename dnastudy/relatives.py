@@ -125,6 +125,27 @@ def nearest_relatives(
     return table[COLUMNS]
 
 
+def families(genes: pd.DataFrame, *, min_identity: float = 0.7, min_coverage: float = 0.5, threads: int | None = None):
+    """Family of each gene: genes are in one family that a chain of relatives leads to (single linkage).
+
+    Relatives are those of `nearest_relatives`, on either strand; genes shorter than `SHORT` nt are by themselves.
+
+    Returns
+    -------
+    int array, shape (genes,): families are numbered from 0 in the order of their first gene.
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    lengths = np.fromiter(map(len, genes["sequence"]), dtype=np.int64, count=len(genes))
+    found = _hits()
+    if (lengths >= SHORT).any():
+        found = _search(genes, genes, lengths, threads or os.cpu_count() or 1)
+        found = found[(found["identity"] >= min_identity) & (found["coverage"] >= min_coverage)]
+    links = coo_array((np.ones(len(found)), (found["query"], found["target"])), shape=(len(genes), len(genes)))
+    return pd.factorize(connected_components(links, directed=False)[1])[0]
+
+
 def study_relatives(splits: Mapping[str, pd.DataFrame], threads: int | None = None) -> dict[str, pd.DataFrame]:
     """Nearest relatives (`nearest_relatives`) of the study's held-out genes among those a model may have seen.
 

@@ -106,3 +106,15 @@ def test_what_a_model_does_not_know_is_said():
     with pytest.raises(ModelError, match="was not told of gene types in training; train it with --by-type"):
         generate(model, 2, type="tRNA", lengths="own")
     assert length_notes(encode(["A", "CC", "GG"])) == {"": "1:1 2:2"}
+
+
+def test_many_genes_are_drawn_in_parts_with_the_lengths_asked_for(monkeypatch):
+    from dnastudy.models.expert import model as expert
+
+    model = create("expert", {"tuning_nucleotides": 1000}).fit(TRAIN, TRAIN[:10])
+    monkeypatch.setattr(expert, "SAMPLED_AT_ONCE", 3)
+    wanted = [5, 40, 12, 7, 1, 30, 9, 22]
+    genes = model.sample(8, seed=2, lengths=wanted)
+    assert [len(gene) for gene in genes] == wanted
+    assert len({gene[:5] for gene in genes if len(gene) > 5}) > 3
+    assert len(model.sample(8, seed=2, max_length=20)) == 8

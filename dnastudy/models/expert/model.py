@@ -8,6 +8,7 @@ tuned on genes outside the memory. `memory` finds contexts, `copies` and `readin
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, Literal, Self
 
@@ -181,12 +182,13 @@ class Expert(base.LanguageModel):
 
     # sampling
 
-    def sample(self, n: int, *, seed: int = 0, **options: Any) -> list[str]:
+    def sample(self, n: int, *, seed: int = 0, lengths: Sequence[int] | None = None, **options: Any) -> list[str]:
         """See the base class; drawn 256 sequences at a time, as each takes a quarter of a megabyte."""
-        drawn = super().sample(min(n, SAMPLED_AT_ONCE), seed=seed, **options)
-        while len(drawn) < n:
-            more = min(n - len(drawn), SAMPLED_AT_ONCE)
-            drawn += super().sample(more, seed=[seed, len(drawn)], **options)
+        drawn: list[str] = []
+        for first in range(0, max(n, 1), SAMPLED_AT_ONCE):
+            more = min(n - first, SAMPLED_AT_ONCE)
+            part = None if lengths is None else lengths[first : first + more]
+            drawn += super().sample(more, seed=[seed, first] if first else seed, lengths=part, **options)
         return drawn
 
     def _start(self, prefixes: list[np.ndarray]) -> State:
