@@ -94,7 +94,7 @@ class Convolutional:
         from torch import nn
 
         codes, lengths = _padded(sequences)
-        targets = torch.from_numpy(np.asarray(labels, dtype=np.int64))
+        targets = torch.tensor(np.asarray(labels, dtype=np.int64))
         with torch.random.fork_rng([]):
             torch.manual_seed(self.seed)
             self.network = _Filters(self.filters, int(targets.max()) + 1)

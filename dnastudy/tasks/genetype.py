@@ -1,0 +1,167 @@
+"""Gene types: whether a model's genes can be recognised, and what they teach.
+
+Classifiers learn the type from real training genes and are tested on real test genes first, so that it is known how
+well the question can be answered at all. Then they are put to generated genes of each type (recovery); a classifier
+learns from generated genes alone and is tested on real ones (train-on-generated), beside one that learns from as many
+real genes; and the model itself classifies, by its embeddings, or by Bayes' theorem from its probabilities.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pydantic import Field
+
+from dnastudy.datasets import Dataset
+from dnastudy.evaluation import interval
+from dnastudy.generation import generate
+from dnastudy.models.base import LanguageModel
+from dnastudy.settings import Settings
+from dnastudy.tasks.base import Case, Outcome, Task
+from dnastudy.tasks.classifiers import BASELINES, Classifier, on_embeddings
+from dnastudy.tasks.measures import shuffled
+
+JUDGE = "gradient boosting on k-mers"
+"""Classifier that generated genes are put to."""
+
+
+class GeneTypes(Task):
+    """Classify genes, real and generated."""
+
+    name = "gene types"
+    code = ("tasks/measures.py", "tasks/classifiers.py", "tasks/proportions.py", "generation.py")
+
+    class Settings(Settings):
+        """Settings of the classification of genes by type."""
+
+        least: int = Field(default=20, ge=2, description="training genes from which on a type is asked for")
+        genes: int = Field(default=100, ge=5, description="generated genes of each type")
+        test_genes: int = Field(default=1500, ge=20, description="test genes that a model classifies, drawn at random")
+        seed: int = Field(default=1, ge=0, description="of sampling, and of the genes chosen")
+        replicates: int = Field(default=1000, ge=100, description="bootstrap resamples of the genes")
+
+    def run(self, case: Case) -> Outcome:
+        """What generated genes of each type are taken for, what they teach, and how the model itself classifies."""
+        types = self.types(case.dataset)
+        train, test = self._labelled(case.dataset.train, types), self._labelled(case.dataset.test, types)
+        typed = case.typed()
+        written = [
+            (gene, name)
+            for name in types if name in typed.types
+            for gene in generate(typed, self.settings.genes, seed=self.settings.seed, type=name)["sequence"]
+        ]  # fmt: skip
+        found = {}
+        if written:
+            genes, labels = map(list, zip(*written, strict=True))
+            judge = BASELINES[JUDGE]().fit(*_known(train, types))
+            found["recovered"] = (labels, _predicted(judge, genes, types))
+            found["train on generated"] = self._taught(genes, labels, test, types)
+        some = test.sample(min(self.settings.test_genes, len(test)), random_state=self.settings.seed)
+        truth, sequences = some["type"].tolist(), some["sequence"].tolist()
+        reader = on_embeddings(case.model).fit(*_known(train, types))
+        found["linear on its embeddings"] = (truth, _predicted(reader, sequences, types))
+        if typed.types:
+            shares = train["type"].value_counts(normalize=True)
+            found["Bayes by its probabilities"] = (truth, bayes(typed, sequences, shares))
+        return self._outcome(found, types)
+
+    def reference(self, dataset: Dataset) -> Outcome:
+        """Classifiers that learn from real genes, and what they make of other real genes and of shuffled ones."""
+        types = self.types(dataset)
+        train, test = self._labelled(dataset.train, types), self._labelled(dataset.test, types)
+        found = {}
+        for name, make in BASELINES.items():
+            classifier = make().fit(*_known(train, types))
+            found[name] = (test["type"].tolist(), _predicted(classifier, test["sequence"].tolist(), types))
+        judge = BASELINES[JUDGE]().fit(*_known(train, types))
+        others = _at_most(self._labelled(dataset.validation, types), self.settings.genes, self.settings.seed)
+        random = np.random.default_rng(self.settings.seed)
+        mixed = [shuffled(gene, random) for gene in others["sequence"]]
+        for name, genes in (("recovered: real genes", others["sequence"].tolist()), ("recovered: shuffled", mixed)):
+            found[name] = (others["type"].tolist(), _predicted(judge, genes, types))
+        few = _at_most(train, self.settings.genes, self.settings.seed)
+        found["train on as many real genes"] = self._taught(few["sequence"].tolist(), few["type"].tolist(), test, types)
+        return self._outcome(found, types)
+
+    def types(self, dataset: Dataset) -> list[str]:
+        """Gene types with enough training genes and at least one test gene, the most frequent first."""
+        counts, tested = dataset.train["type"].value_counts(), set(dataset.test["type"])
+        return [name for name, n in counts.items() if n >= self.settings.least and name and name in tested]
+
+    def _labelled(self, genes: pd.DataFrame, types: list[str]) -> pd.DataFrame:
+        return genes.loc[genes["type"].isin(types), ["type", "sequence"]].reset_index(drop=True)
+
+    def _taught(self, genes: list[str], labels: list[str], test: pd.DataFrame, types: list[str]):
+        """Truth and prediction of real test genes by a classifier that learned from ``genes`` alone."""
+        kept = [i for i, gene in enumerate(genes) if gene]
+        codes = np.array([types.index(labels[i]) for i in kept])
+        classifier = BASELINES[JUDGE]().fit([genes[i] for i in kept], codes)
+        return test["type"].tolist(), _predicted(classifier, test["sequence"].tolist(), types, np.unique(codes))
+
+    def _outcome(self, found: dict[str, tuple[list[str], list[str]]], types: list[str]) -> Outcome:
+        scores, confusion = [], []
+        for what, (truth, told) in found.items():
+            matrix = pd.crosstab(pd.Series(truth, name="type"), pd.Series(told, name="predicted"))
+            matrix = matrix.reindex(index=types, columns=types, fill_value=0)
+            long = matrix.rename_axis("type").reset_index().melt("type", var_name="predicted", value_name="n")
+            confusion.append(long[long["n"] > 0].assign(what=what))
+            scores.append({"what": what, "n": len(truth), **_scores(truth, told, types, self.settings.replicates)})
+        return Outcome({"scores": pd.DataFrame(scores), "confusion": pd.concat(confusion, ignore_index=True)},
+                       {"types": types})  # fmt: skip
+
+
+def bayes(typed: LanguageModel, sequences: list[str], shares: pd.Series) -> list[str]:
+    """Type of each sequence that is most probable by Bayes' theorem.
+
+    Parameters
+    ----------
+    shares : Series
+        How frequent each type is, by name; only types that the model knows are considered.
+    """
+    names = [name for name in shares.index if name in typed.types]
+    nats = np.stack([_totals(typed.of_type(name), sequences) + np.log(shares[name]) for name in names])
+    return [names[number] for number in nats.argmax(axis=0)]
+
+
+def _totals(model: LanguageModel, sequences: list[str]) -> np.ndarray:
+    """Log-probability of each sequence, nats, its end included where the model knows one."""
+    return np.array([row.sum() if np.isfinite(row[-1]) else row[:-1].sum() for row in model.log_probs(sequences)])
+
+
+def _known(genes: pd.DataFrame, types: list[str]) -> tuple[list[str], np.ndarray]:
+    """Sequences and the numbers of their types."""
+    return genes["sequence"].tolist(), genes["type"].map(types.index).to_numpy()
+
+
+def _at_most(genes: pd.DataFrame, n: int, seed: int) -> pd.DataFrame:
+    """At most so many genes of each type, drawn at random."""
+    parts = [part.sample(min(n, len(part)), random_state=seed) for _, part in genes.groupby("type", sort=False)]
+    return pd.concat(parts, ignore_index=True)
+
+
+def _predicted(classifier: Classifier, genes: list[str], types: list[str], learned: Any = None) -> list[str]:
+    """Type that a classifier takes each gene for; ``learned`` names the labels it knows, where it is not all."""
+    numbers = classifier.predict_proba([gene or "A" for gene in genes]).argmax(axis=1)
+    return [types[number if learned is None else learned[number]] for number in numbers]
+
+
+def _scores(truth: list[str], told: list[str], types: list[str], replicates: int) -> dict[str, float]:
+    """Macro-averaged F1 over the types that occur, and accuracy, each with a 95 % interval over genes."""
+    actual = np.array(truth)[:, None] == np.array(types)
+    given = np.array(told)[:, None] == np.array(types)
+    both = np.column_stack([actual & given, actual, given]).astype(float)
+    random = np.random.default_rng(0)
+    weights = random.multinomial(len(truth), np.full(len(truth), 1 / len(truth)), size=replicates)
+    found = {}
+    sums = np.vstack([both.sum(axis=0), weights @ both])  # the first row: the genes as they are
+    hits, occur, guessed = np.split(sums, 3, axis=1)
+    asked = occur[0] > 0
+    with np.errstate(divide="ignore", invalid="ignore"):
+        f1 = np.where(occur + guessed > 0, 2 * hits / (occur + guessed), 0.0)[:, asked].mean(axis=1)
+    accuracy = hits.sum(axis=1) / occur.sum(axis=1)
+    for name, values in (("macro_f1", f1), ("accuracy", accuracy)):
+        low, high = interval(values[1:])
+        found |= {name: float(values[0]), f"{name}_low": low, f"{name}_high": high}
+    return found
