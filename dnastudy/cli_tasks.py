@@ -94,7 +94,7 @@ def mutations(
     """
     from dnastudy import models
     from dnastudy.pairs import describe_edit, read_pairs
-    from dnastudy.tasks.mutation import calibrate, detect
+    from dnastudy.tasks.mutation import RULES, calibrate, detect
     from dnastudy.tasks.proportions import shares
 
     table = read_pairs(pairs)
@@ -109,7 +109,7 @@ def mutations(
     say(f"read {len(table):,} pairs")
     found = detect(fitted, table, weights)
     found["kind"] = [describe_edit(*pair)[0] for pair in zip(table["real"], table["mutated"], strict=True)]
-    rules = [name for name in found if found[name].dtype == bool]
+    rules = [rule for rule in RULES if rule in found]
     overall = shares(found.assign(all="all"), rules, "all", replicates)
     kinds = shares(found, rules, "kind", replicates)
     if as_json:

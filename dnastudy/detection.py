@@ -13,7 +13,7 @@ from dnastudy.errors import ModelError
 from dnastudy.experiments import Log, Store
 from dnastudy.pairs import read_pairs
 from dnastudy.runs import Profile, find_run
-from dnastudy.tasks.mutation import CALIBRATED, PAPER_RULES, RATIO, RATIO_NATS, SINGLE, detect
+from dnastudy.tasks.mutation import PAPER_RULES, RATIO_NATS, RULES, SINGLE, detect
 from dnastudy.tasks.proportions import gain, shares
 
 REPRODUCED = "laplace-8"
@@ -57,9 +57,6 @@ def reproduce_mutations(dataset: Dataset, profile: Profile, log: Log | None = No
             rows.append({"seed": int(seed), "maximum": int(maximum), "rule": rule, "pairs": n, "right": right,
                          "ours": right / n, "paper": theirs, "equal": round(right / n, 3) == theirs})  # fmt: skip
     return pd.DataFrame(rows).sort_values(["maximum", "seed", "rule"], ignore_index=True)
-
-
-RULES = [*PAPER_RULES, RATIO, CALIBRATED]
 
 
 def mean_pairs(outcomes: Sequence[Assessment]) -> pd.DataFrame:

@@ -144,11 +144,12 @@ def read_pairs(path: str | os.PathLike) -> pd.DataFrame:
         reader = csv.reader(lines, strict=True)
         number = 0
         try:
-            header = [COLUMNS.get(name.strip(), name.strip()) for name in next(reader, [])]
+            names = [name.strip() for name in next(reader, [])]
+            header = [COLUMNS.get(name, name) for name in names]
             if missing := [ours for ours in COLUMNS.values() if ours not in header]:
                 raise DataError(
                     f"{path}: no column for {', '.join(missing)}; a file of pairs has {', '.join(COLUMNS)} or "
-                    f"{', '.join(COLUMNS.values())} (this one has {', '.join(header)[:200] or 'nothing'})"
+                    f"{', '.join(COLUMNS.values())} (this one has {', '.join(names)[:200] or 'nothing'})"
                 )
             order = [header.index(ours) for ours in COLUMNS.values()]
             for number, row in enumerate(reader, 1):

@@ -12,7 +12,7 @@ from helpers import gene_frame, random_sequences
 from dnastudy import cli, experiments, models
 from dnastudy.assess import assess_all
 from dnastudy.datasets import Dataset
-from dnastudy.detection import RULES, accuracies, mean_pairs
+from dnastudy.detection import accuracies, mean_pairs
 from dnastudy.experiments import Store, run_id
 from dnastudy.genes import write_genes
 from dnastudy.models import MODELS, ModelError, create
@@ -20,6 +20,7 @@ from dnastudy.records import code_hash
 from dnastudy.runs import Run, all_runs, find_run, load_profile
 from dnastudy.study import headline
 from dnastudy.tasks import TASKS
+from dnastudy.tasks.mutation import RULES
 
 FILE = '''
 """Frequencies of the four nucleotides, and an end that comes with a constant probability."""

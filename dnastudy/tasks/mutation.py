@@ -38,6 +38,7 @@ from dnastudy.tasks.proportions import gain, shares
 PAPER_RULES = ["perplexity", "probability"]
 RATIO_NATS = "likelihood_ratio_nats"
 RATIO, CALIBRATED = "likelihood ratio", "calibrated"
+RULES = [*PAPER_RULES, RATIO, CALIBRATED]
 EVIDENCE = ["log_prob", "end", "other_log_prob", "other_end", "nucleotides"]
 """What the calibrated rule weighs of each sequence: log-probability of its nucleotides and of its end on either strand
 (nats), and its length (nt)."""
@@ -105,7 +106,7 @@ class Mutations(Task):
         found["change"] = found["change"].clip(-5, 5)
         found["fifth"] = (found["where"] * 5).astype(int).clip(0, 4) + 1
         known, paired = found[found["seed"] == SINGLE], found[found["seed"] != SINGLE]
-        rules = [rule for rule in (*PAPER_RULES, RATIO, CALIBRATED) if rule in found]
+        rules = [rule for rule in RULES if rule in found]
         paired = paired.assign(set=paired["seed"] + "-" + paired["maximum"].astype(str))
 
         def by(frame: pd.DataFrame, column: str) -> pd.DataFrame:
