@@ -70,7 +70,9 @@ def boosted() -> OnFeatures:
     """Gradient-boosted trees on words of up to 3 nt and length."""
     from sklearn.ensemble import HistGradientBoostingClassifier
 
-    trees = HistGradientBoostingClassifier(max_iter=150, learning_rate=0.1, max_leaf_nodes=15, random_state=0)
+    trees = HistGradientBoostingClassifier(
+        max_iter=150, learning_rate=0.1, max_leaf_nodes=15, min_samples_leaf=5, random_state=0
+    )
     return OnFeatures(lambda sequences: word_shares(sequences, WORDS[:3]), trees)
 
 

@@ -136,8 +136,10 @@ class Realness(Task):
             sequences, labels, related))  # fmt: skip
         rows = []
         for name in self.settings.classifiers:
-            p = np.zeros(len(labels))
+            p = np.full(len(labels), 0.5)
             for seen, held_out in folds:
+                if len(set(labels[seen])) < 2:  # all generated genes of one family: nothing to learn them from
+                    continue
                 classifier = BASELINES[name]().fit(sequences[seen].tolist(), labels[seen])
                 p[held_out] = classifier.predict_proba(sequences[held_out].tolist())[:, 1]
             low, high = interval(_resampled_area(labels, p, related, min(300, self.settings.replicates)))

@@ -1,0 +1,90 @@
+"""Generated genes beside real ones: sets of known quality get the measures they must have."""
+
+import numpy as np
+import pytest
+from helpers import gene_frame, random_sequences
+
+from dnastudy.datasets import Dataset
+from dnastudy.experiments import fit_model
+from dnastudy.relatives import families
+from dnastudy.sequences import reverse_complement
+from dnastudy.tasks.base import Case
+from dnastudy.tasks.realness import Realness
+
+SMALL = {"genes": 60, "words": [2, 3], "temperatures": [1.0], "classifiers": ["linear on k-mers"], "folds": 3,
+         "replicates": 100}  # fmt: skip
+TRAIN, VALIDATION, TEST = (random_sequences(120, seed=s, low=100, high=180) for s in (1, 2, 3))
+
+
+@pytest.fixture(scope="module")
+def dataset():
+    splits = {
+        "train": gene_frame(TRAIN, "a"),
+        "validation": gene_frame(VALIDATION, "b"),
+        "test": gene_frame(TEST, "c"),
+    }
+    return Dataset("own", "genes of a test", splits, "training and validation genes")
+
+
+def _measures(outcome, name):
+    table = outcome.tables["measures"]
+    return table[table["set"] == name].set_index("measure")
+
+
+def test_sets_of_known_quality(dataset):
+    random = np.random.default_rng(0)
+    sets = {
+        "alike": random_sequences(60, seed=9, low=100, high=180),
+        "recited": TRAIN[:60],
+        "one gene": [TRAIN[0]] * 60,
+        "other": ["".join(random.choice(list("ACGT"), p=[0.1, 0.4, 0.4, 0.1], size=140)) for _ in range(60)],
+        "nothing": [""] * 60,
+    }
+    outcome = Realness(SMALL)._outcome(dataset, sets)
+    found = {name: _measures(outcome, name)["value"] for name in sets}
+    assert found["alike"]["divergence of 2-mers, bits"] < 0.01 < found["other"]["divergence of 2-mers, bits"]
+    assert found["alike"]["told apart by linear on k-mers, AUC"] < 0.7
+    assert found["other"]["told apart by linear on k-mers, AUC"] > 0.95
+    assert found["alike"]["copies of training genes"] == 0 == found["other"]["copies of training genes"]
+    assert found["recited"]["copies of training genes"] == 1 == found["recited"]["covered by a training gene"]
+    assert found["recited"]["families a gene"] == 1
+    assert found["one gene"]["families a gene"] == pytest.approx(1 / 60)
+    assert found["one gene"]["with a relative in the set"] == 1
+    assert found["alike"]["gc, mean"] == pytest.approx(0.35, abs=0.02)
+    assert found["other"]["gc, distance"] > 0.9
+    assert found["nothing"].to_dict() == {"empty": 1.0}
+    table = outcome.tables["measures"].dropna()
+    assert len(table) > 30
+    assert (table["low"] <= table["high"]).all()
+    assert ((table["low"] <= table["value"] + 1e-9) | table["measure"].str.startswith("divergence")).all()
+
+
+def test_a_model_is_judged_by_what_it_writes(dataset):
+    model = fit_model("ngram", {"order": 2}, TRAIN, None)[0]
+    task = Realness(SMALL)
+    case = Case(model, dataset, dataset.validation, lambda: None, lambda: None)
+    first, again = task.run(case), task.run(case)
+    assert first.tables["measures"].equals(again.tables["measures"])
+    assert set(first.tables["measures"]["set"]) == {"temperature 1", "real lengths"}
+    lengths = _measures(first, "real lengths")["value"]
+    assert lengths["length, distance"] < _measures(first, "temperature 1")["value"]["length, distance"]
+    endless = fit_model("lstm", {"epochs": 1, "embedding": 4, "units": 4, "context": 1, "end": False}, TRAIN, None)[0]
+    sets = task.run(Case(endless, dataset, dataset.validation, lambda: None, lambda: None)).tables["measures"]["set"]
+    assert set(sets) == {"temperature 1"}, "one that knows no end gets the lengths of real genes"
+
+
+def test_the_reference_rows_are_real_genes_and_their_shuffles(dataset):
+    found = Realness(SMALL).reference(dataset)
+    real, mixed = (_measures(found, name)["value"] for name in ("real genes", "shuffled real genes"))
+    assert real["gc, mean"] == pytest.approx(mixed["gc, mean"])
+    assert real["divergence of 2-mers, bits"] == pytest.approx(mixed["divergence of 2-mers, bits"])
+    assert real["divergence of 3-mers, bits"] != mixed["divergence of 3-mers, bits"]
+
+
+def test_families_are_chains_of_relatives_on_either_strand():
+    base, other = random_sequences(2, seed=5, low=200, high=201)
+    changed = base[:90] + "ACGT" + base[90:]
+    further = reverse_complement(changed[:150] + "TTT" + changed[150:])
+    short = "ACGTACGTAC"
+    labels = families(gene_frame([base, other, changed, further, short, short]))
+    assert labels.tolist() == [0, 1, 0, 0, 2, 3]
