@@ -20,8 +20,11 @@ from dnastudy.experiments import Log, Store, digest, identity
 from dnastudy.files import whole_folder
 from dnastudy.models.typed import frequent_types
 from dnastudy.records import code_hash, from_json, peak_memory_mb, reset_peak_memory, surroundings, to_json
-from dnastudy.runs import Profile, Run
-from dnastudy.tasks import TASKS, Case, Task, task_class
+from dnastudy.runs import Profile, Run, representatives
+from dnastudy.tasks import TASKS, Case, Outcome, Task, task_class
+
+REFERENCE = "reference"
+"""Name of the outcome that needs no model."""
 
 
 @dataclass(frozen=True)
@@ -54,19 +57,22 @@ def typed_run(run: Run, dataset: Dataset) -> Run:
     return run.model_copy(update={"name": f"{run.name}-typed", "model": model, "settings": settings})
 
 
-def _parts(task: Task, run: Run, dataset: Dataset) -> dict[str, Any]:
-    _, of_scores = identity(run, dataset)
+def _of_task(task: Task, dataset: Dataset) -> dict[str, Any]:
     module = type(task).__module__.removeprefix("dnastudy.").replace(".", "/")
     own = [f"{module}.py"] if type(task).__module__.startswith("dnastudy.") else []
     return {
         "task": task.name,
         "settings": task.settings.model_dump(mode="json"),
-        "code": code_hash("tasks/base.py", *own, *task.code),
-        **{key: of_scores[key] for key in ("fit", "test", "types")},
-        "reading": of_scores["code"][:2],
-        "validation": dataset.hashes["validation"],
+        "code": code_hash(*own, *task.code),
+        "sha256": dataset.hashes,
+        "types": digest({name: list(frame["type"]) for name, frame in dataset.splits.items()}),
         "given": task.given(dataset),
     }
+
+
+def _parts(task: Task, run: Run, dataset: Dataset) -> dict[str, Any]:
+    _, of_scores = identity(run, dataset)
+    return {**_of_task(task, dataset), "fit": of_scores["fit"], "reading": of_scores["code"][:2]}
 
 
 def assess(store: Store, task: Task, run: Run, dataset: Dataset, log: Log | None = None) -> Assessment:
@@ -85,9 +91,37 @@ def assess_all(
     store: Store, profile: Profile, runs: list[Run], dataset: Dataset, log: Log | None = None
 ) -> dict[str, dict[str, Assessment]]:
     """Outcomes of all tasks, by task and run; of all runs but those whose models go on learning from test genes."""
-    asked = [run for run in runs if not run.prequential]
     tasks = {name: create_task(name, profile) for name in TASKS}
-    return {name: {run.name: assess(store, task, run, dataset, log) for run in asked} for name, task in tasks.items()}
+    return {
+        name: {run.name: assess(store, task, run, dataset, log) for run in asked_of(task, runs, profile)}
+        for name, task in tasks.items()
+    }
+
+
+def asked_of(task: Task, runs: list[Run], profile: Profile) -> list[Run]:
+    """Those of the runs whose models are put to a task."""
+    some = None if task.everything else {run.name for run in representatives(profile)}
+    return [run for run in runs if not run.prequential and (some is None or run.name in some)]
+
+
+def assess_reference(store: Store, task: Task, dataset: Dataset, log: Log | None = None) -> Assessment | None:
+    """The outcome of a task that needs no model, computed if it is not there; None where the task has none."""
+    if type(task).reference is Task.reference:
+        return None
+    parts = _of_task(task, dataset)
+    name = digest(parts)
+    folder = store.root / "tasks" / name
+    with store.lock(f"task-{name}"):
+        if not (folder / "record.json").exists():
+            if log:
+                log(f"{task.name}: {REFERENCE}")
+            start = time.perf_counter()
+            outcome = task.reference(dataset)
+            facts = {"id": name, "task": task.name, "settings": parts["settings"], "code": parts["code"]}
+            _write(
+                folder, {**facts, "data": _about(dataset, ["train"], [], parts)}, outcome, time.perf_counter() - start
+            )
+    return Assessment({**from_json((folder / "record.json").read_text()), "name": REFERENCE}, folder)
 
 
 def _compute(store, task, run, dataset, folder: Path, parts: dict[str, Any], log: Log | None) -> None:
@@ -104,25 +138,35 @@ def _compute(store, task, run, dataset, folder: Path, parts: dict[str, Any], log
     reset_peak_memory()
     start = time.perf_counter()
     outcome = task.run(case)
-    record = {
-        **{key: parts[key] for key in ("id", "task", "fit", "settings")},
+    facts = {
+        **{key: parts[key] for key in ("id", "task", "fit", "settings", "code")},
         "model": run.model,
         "family": model.family,
         "model_settings": fitted["settings"],
         "training": bool(model.notes.get("training")),
-        "data": {
-            "name": dataset.name,
-            "description": dataset.description,
-            "train": run.train,
-            "join": run.join,
-            "sha256": {split: dataset.hashes[split] for split in (*run.train, "validation", "test")},
-            "given": parts["given"],
-        },
+        "data": _about(dataset, run.train, run.join, parts),
+    }
+    _write(folder, facts, outcome, time.perf_counter() - start)
+
+
+def _about(dataset: Dataset, train: list[str], join: list[str], parts: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "name": dataset.name,
+        "description": dataset.description,
+        "train": train,
+        "join": join,
+        "sha256": {split: dataset.hashes[split] for split in (*train, "validation", "test")},
+        "given": parts["given"],
+    }
+
+
+def _write(folder: Path, facts: dict[str, Any], outcome: Outcome, seconds: float) -> None:
+    record = {
+        **facts,
         **outcome.facts,
         "tables": {name: json.loads(table.to_json(orient="records")) for name, table in outcome.tables.items()},
-        "seconds": time.perf_counter() - start,
+        "seconds": seconds,
         "peak_memory_mb": peak_memory_mb(),
-        "code": parts["code"],
         **surroundings(),
     }
     with whole_folder(folder) as half:

@@ -225,6 +225,21 @@ def all_runs(profile: Profile) -> list[Run]:
     return [run for group in GROUPS for run in group(profile)]
 
 
+def representatives(profile: Profile) -> list[Run]:
+    """One run of each kind of model, for what takes long: the highest order of a kind of n-gram, the first seed."""
+    seed = profile.seeds[0]
+    names = {
+        "uniform",
+        f"laplace-{max(profile.laplace_orders, default=0)}",
+        f"witten-bell-tuned-{max(profile.train_orders, default=0)}",
+        "expert",
+        *(f"{model}{recipe}-{seed}" for model in NEURAL for recipe in ("", "-paper")),
+        "ensemble-by-entropy",
+        *(run.name for run in registered_runs(profile)),
+    }
+    return [run for run in all_runs(profile) if run.name in names]
+
+
 def find_run(profile: Profile, name: str) -> Run:
     """Return the run of this name; ModelError if there is none.
 

@@ -47,12 +47,15 @@ class Task(ABC):
     ----------
     name : str
         Under which it is registered.
+    everything : bool
+        Every run of the study is put to it; else one run of each kind of model (`runs.representatives`).
     code : tuple of str
         Files of the package, beside its own, that change what comes out: part of an outcome's identity.
     """
 
     name: ClassVar[str]
     Settings: ClassVar[type[Settings]] = Settings
+    everything: ClassVar[bool] = True
     code: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, settings: dict[str, Any] | None = None):
@@ -61,6 +64,10 @@ class Task(ABC):
     @abstractmethod
     def run(self, case: Case) -> Outcome:
         """Put the question to a model."""
+
+    def reference(self, dataset: Dataset) -> Outcome | None:
+        """What needs no model, in the same tables: real genes in the place of a model's, say."""
+        return None
 
     def given(self, dataset: Dataset) -> dict[str, str]:
         """Hashes of what it reads of a data set beside its splits: part of an outcome's identity."""

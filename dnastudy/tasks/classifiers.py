@@ -19,6 +19,9 @@ WORDS = (1, 2, 3, 4)
 """Lengths of the words that are counted, nt."""
 LONGEST = 1000
 """Nucleotides that the convolutional network reads of a sequence."""
+RATE = 4e-3
+WAVES = (1.0, 2.0, 4.0, 8.0)
+"""Frequencies at which the convolutional network sees the logarithm of the length."""
 
 
 class Classifier(Protocol):
@@ -82,12 +85,12 @@ def on_embeddings(model: LanguageModel) -> OnFeatures:
 
 
 class Convolutional:
-    """Two layers of filters over nucleotides, their maxima and means, and a linear layer (in the way of DeepBind).
+    """Two layers of filters over nucleotides, their maxima and means, and the length (in the way of DeepBind).
 
-    Trained for a fixed number of epochs with Adam; longer sequences are read to `LONGEST`.
+    Trained for a fixed number of epochs with AdamW at one cycle of the rate; longer sequences are read to `LONGEST`.
     """
 
-    def __init__(self, filters: int = 32, epochs: int = 8, seed: int = 0):
+    def __init__(self, filters: int = 48, epochs: int = 20, seed: int = 0):
         self.filters, self.epochs, self.seed = filters, epochs, seed
 
     def fit(self, sequences: Sequence[str], labels: np.ndarray) -> Convolutional:
@@ -100,9 +103,9 @@ class Convolutional:
         with torch.random.fork_rng([]):
             torch.manual_seed(self.seed)
             self.network = _Filters(self.filters, int(targets.max()) + 1)
-            optimizer = torch.optim.AdamW(self.network.parameters(), lr=3e-3, weight_decay=0.01)
+            optimizer = torch.optim.AdamW(self.network.parameters(), lr=RATE, weight_decay=0.02)
             steps = self.epochs * -(-len(targets) // 64)
-            schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 6e-3, total_steps=max(steps, 2))
+            schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=steps + 1)
             self.network.train()
             for _ in range(self.epochs):
                 # neighbours in length together, so that little is padded; their order is random
@@ -110,6 +113,8 @@ class Convolutional:
                 batches = torch.argsort(noise).split(64)
                 for number in torch.randperm(len(batches)).tolist():
                     batch = batches[number]
+                    if len(batch) < 2:  # nothing to normalise over
+                        continue
                     width = int(lengths[batch].max())
                     logits = self.network(codes[batch, :width], lengths[batch])
                     loss = nn.functional.cross_entropy(logits, targets[batch])
@@ -153,19 +158,21 @@ def _Filters(filters: int, labels: int):
     class Filters(nn.Module):
         def __init__(self):
             super().__init__()
-            self.letters = nn.Embedding(5, 8, padding_idx=4)
-            self.first = nn.Conv1d(8, filters, 9, padding=4)
-            self.second = nn.Conv1d(filters, filters, 9, padding=4, dilation=1)
+            self.letters = nn.Embedding(5, 4, padding_idx=4)
+            self.first, self.norm = nn.Conv1d(4, filters, 11, padding=5), nn.BatchNorm1d(filters)
+            self.second, self.norm2 = nn.Conv1d(filters, filters, 7, padding=3), nn.BatchNorm1d(filters)
             self.dropout = nn.Dropout(0.2)
-            self.output = nn.Linear(2 * filters + 1, labels)
+            self.hidden, self.output = nn.Linear(2 * filters + 2 * len(WAVES), 64), nn.Linear(64, labels)
 
         def forward(self, codes: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
             """Logits, (n, labels), of codes, (n, length)."""
             real = (torch.arange(codes.shape[1]) < lengths[:, None])[:, None]  # (n, 1, length)
-            x = nn.functional.relu(self.first(self.letters(codes).transpose(1, 2))) * real
-            x = nn.functional.relu(self.second(x)) * real
-            pooled = [x.amax(-1), x.sum(-1) / lengths[:, None], (lengths[:, None] / 1000).log()]
-            return self.output(self.dropout(torch.cat(pooled, 1)))
+            x = self.norm(self.first(self.letters(codes).transpose(1, 2))).relu() * real
+            x, real = nn.functional.max_pool1d(x, 4, ceil_mode=True), real[:, :, ::4]
+            x = self.norm2(self.second(x)).relu() * real
+            waves = lengths[:, None].log() * torch.tensor(WAVES)
+            pooled = [x.amax(-1), x.sum(-1) / real.sum(-1), waves.sin(), waves.cos()]
+            return self.output(self.dropout(self.hidden(self.dropout(torch.cat(pooled, 1))).relu()))
 
     return Filters()
 

@@ -30,7 +30,8 @@ JUDGE = "gradient boosting on k-mers"
 class GeneTypes(Task):
     """Classify genes, real and generated."""
 
-    name = "gene types"
+    name = "gene-types"
+    everything = False
     code = ("tasks/measures.py", "tasks/classifiers.py", "tasks/proportions.py", "generation.py")
 
     class Settings(Settings):

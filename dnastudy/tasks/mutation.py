@@ -54,7 +54,7 @@ class Mutations(Task):
     """Detect which of two sequences was mutated."""
 
     name = "mutations"
-    code = ("pairs.py", "tasks/proportions.py")
+    code = ("pairs.py", "relatives.py", "tasks/proportions.py")
 
     class Settings(Settings):
         """Settings of mutation detection."""

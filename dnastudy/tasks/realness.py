@@ -35,6 +35,7 @@ class Realness(Task):
     """Set generated genes beside real ones."""
 
     name = "realness"
+    everything = False
     code = ("tasks/measures.py", "tasks/classifiers.py", "tasks/proportions.py", "generation.py", "relatives.py")
 
     class Settings(Settings):
