@@ -242,7 +242,7 @@ def publish(
 
         DNASTUDY_DATA=../shared/data dnastudy publish
     """
-    from dnastudy.assess import assess_all, typed_run
+    from dnastudy.assess import REFERENCE, assess_all, assess_reference, create_task, typed_run
     from dnastudy.chapters import find_chapters, find_root, run_chapter
     from dnastudy.experiments import Store
     from dnastudy.findings import finding_values, readme_block, write_readme_part
@@ -266,6 +266,9 @@ def publish(
     results = compute(settings, say)
     dataset = settings.dataset()
     outcomes = assess_all(Store(), settings, all_runs(settings), dataset, say)
+    for task, found in outcomes.items():
+        if reference := assess_reference(Store(), create_task(task, settings), dataset, say):
+            found[REFERENCE] = reference
     # what comes with the package can be asked for gene types; it predicts as well without one (see its card)
     chosen = {
         kind: Store().get(typed_run(find_run(settings, f"{kind}-{settings.seeds[0]}"), dataset), dataset, say)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from dnastudy.assess import Assessment, assess, create_task
+from dnastudy.assess import REFERENCE, Assessment, assess, assess_reference, create_task
 from dnastudy.chapters import open_chapter
 from dnastudy.datasets import SIMULATED, Dataset
 from dnastudy.experiments import Result, Store
@@ -48,9 +48,14 @@ class Page:
         return found
 
     def assess(self, task: str, runs: list[Run]) -> dict[str, Assessment]:
-        """Outcomes of these runs at a real-life task by name; what is missing in the store is computed."""
+        """Outcomes of these runs at a real-life task by name; what is missing in the store is computed.
+
+        That which needs no model is named "reference", where the task has one.
+        """
         asked = create_task(task, self.profile)
         found = {run.name: assess(self.store, asked, run, self.dataset) for run in runs}
+        if reference := assess_reference(self.store, asked, self.dataset):
+            found[REFERENCE] = reference
         self.assessments |= {f"{name}: {task}": outcome for name, outcome in found.items()}
         return found
 
