@@ -50,6 +50,7 @@ def test_sets_of_known_quality(dataset):
     assert found["recited"]["families a gene"] == 1
     assert found["one gene"]["families a gene"] == pytest.approx(1 / 60)
     assert found["one gene"]["with a relative in the set"] == 1
+    assert not any("told apart" in measure for measure in found["one gene"].index)
     assert found["alike"]["gc, mean"] == pytest.approx(0.35, abs=0.02)
     assert found["other"]["gc, distance"] > 0.9
     assert found["nothing"].to_dict() == {"empty": 1.0}

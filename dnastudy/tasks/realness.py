@@ -125,7 +125,8 @@ class Realness(Task):
     def _told_apart(self, genes: list[str], real: list[str]) -> list[dict[str, Any]]:
         """Classifier two-sample test (Lopez-Paz and Oquab 2017): area under the ROC curve, real against generated.
 
-        Cross-validated with whole families on one side, so that no relative of what is classified has been seen.
+        Cross-validated with whole families on one side, so that no relative of what is classified has been seen. No
+        rows where a set has too few families for that.
         """
         from sklearn.metrics import roc_auc_score
         from sklearn.model_selection import StratifiedGroupKFold
@@ -135,12 +136,12 @@ class Realness(Task):
         related = families(pd.DataFrame({"id": "", "sequence": sequences}))
         folds = list(StratifiedGroupKFold(self.settings.folds, shuffle=True, random_state=0).split(
             sequences, labels, related))  # fmt: skip
+        if any(len(set(labels[seen])) < 2 for seen, _ in folds):
+            return []  # so few families that none is left to learn from: no figure, and not one that looks good
         rows = []
         for name in self.settings.classifiers:
-            p = np.full(len(labels), 0.5)
+            p = np.zeros(len(labels))
             for seen, held_out in folds:
-                if len(set(labels[seen])) < 2:  # all generated genes of one family: nothing to learn them from
-                    continue
                 classifier = BASELINES[name]().fit(sequences[seen].tolist(), labels[seen])
                 p[held_out] = classifier.predict_proba(sequences[held_out].tolist())[:, 1]
             low, high = interval(_resampled_area(labels, p, related, min(300, self.settings.replicates)))
