@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from helpers import random_sequences
 
-from dnastudy.models import MODELS, create
+from dnastudy.models import MODELS, ModelError, create
 from dnastudy.sequences import encode
 from dnastudy.tasks.classifiers import BASELINES, Convolutional, on_embeddings, word_shares
+from dnastudy.tasks.genetype import GeneTypes
 
 SMALL = {"epochs": 1, "batch_nucleotides": 500, "context": 2}
 SETTINGS = {
@@ -98,3 +99,8 @@ def test_a_networks_embedding_is_the_mean_of_its_hidden_states():
         model.network(codes)
     watch.remove()
     assert model.embed(["ACGTAC", "AC" * 50])[0] == pytest.approx(hidden[0][0].mean(0).numpy(), abs=1e-6)
+
+
+def test_an_unknown_classifier_is_refused_with_those_there_are():
+    with pytest.raises(ModelError, match=r"no classifier 'forest'.*known: linear on k-mers, gradient"):
+        GeneTypes({"judge": "forest"})

@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 from helpers import gene_frame
-from sklearn.metrics import f1_score
+from sklearn.metrics import f1_score, recall_score
 
 from dnastudy.datasets import Dataset
 from dnastudy.experiments import fit_model
 from dnastudy.models import create, model_class
 from dnastudy.sequences import encode
 from dnastudy.tasks.base import Case
-from dnastudy.tasks.genetype import GeneTypes, _scores, bayes
+from dnastudy.tasks.genetype import GeneTypes, _as_many, _scores, bayes
 
 SHARES = {"rich": [0.1, 0.4, 0.4, 0.1], "poor": [0.4, 0.1, 0.1, 0.4], "rare": [0.25] * 4}
 SMALL = {"genes": 15, "test_genes": 60, "replicates": 100, "least": 10}
@@ -41,8 +41,8 @@ def test_a_good_model_of_easy_types(dataset):
     outcome = GeneTypes(SMALL).run(_case(dataset, settings={"order": 2}))
     assert outcome.facts["types"] == ["rich", "poor"]
     scores = outcome.tables["scores"].set_index("what")
-    assert set(scores.index) == {"recovered", "train on generated", "linear on its embeddings",
-                                 "Bayes by its probabilities"}  # fmt: skip
+    assert set(scores.index) == {"recovered", "train on generated", "train on real and generated",
+                                 "linear on its embeddings", "Bayes by its probabilities"}  # fmt: skip
     assert (scores["macro_f1"] > 0.9).all()
     assert ((scores["macro_f1_low"] <= scores["macro_f1"]) & (scores["macro_f1"] <= scores["macro_f1_high"])).all()
     confusion = outcome.tables["confusion"]
@@ -66,6 +66,13 @@ def test_reference_rows(dataset):
     assert scores.loc["train on as many real genes", "macro_f1"] > 0.85
 
 
+def test_no_more_genes_are_taught_than_there_are_real_ones(dataset):
+    labels = ["rich"] * 300 + ["rare"] * 5
+    genes, told = _as_many([f"{i}" for i in range(305)], labels, dataset.train)
+    assert genes == [*map(str, range((dataset.train["type"] == "rich").sum())), *map(str, range(300, 305))]
+    assert told == ["rich"] * (len(genes) - 5) + ["rare"] * 5
+
+
 def test_scores_are_those_of_their_definitions():
     random = np.random.default_rng(0)
     types = ["a", "b", "c", "never"]
@@ -73,6 +80,7 @@ def test_scores_are_those_of_their_definitions():
     told = [t if random.random() < 0.7 else random.choice(types) for t in truth]
     found = _scores(truth, told, types, 500)
     assert found["macro_f1"] == pytest.approx(f1_score(truth, told, labels=types[:3], average="macro"))
+    assert found["macro_recall"] == pytest.approx(recall_score(truth, told, labels=types[:3], average="macro"))
     assert found["accuracy"] == pytest.approx(np.mean(np.array(truth) == told))
     assert found["accuracy_high"] - found["accuracy_low"] == pytest.approx(
         2 * 1.96 * np.sqrt(0.78 * 0.22 / 300), rel=0.2

@@ -11,6 +11,8 @@ __all__ = ["TASKS", "Case", "Outcome", "Task", "task_class"]
 
 TASKS: dict[str, str] = {
     "mutations": "dnastudy.tasks.mutation:Mutations",
+    "realness": "dnastudy.tasks.realness:Realness",
+    "gene-types": "dnastudy.tasks.genetype:GeneTypes",
 }
 """Name of a task to ``module:class``."""
 

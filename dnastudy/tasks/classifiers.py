@@ -7,9 +7,10 @@ on the embeddings of a frozen language model. All are used as they come, with fi
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
 
 import numpy as np
+from pydantic import AfterValidator
 
 from dnastudy.models.base import LanguageModel
 from dnastudy.sequences import encode
@@ -183,3 +184,13 @@ BASELINES: dict[str, Callable[[], Classifier]] = {
     "convolutional network": Convolutional,
 }
 """Classifiers that need no language model, by name."""
+
+
+def _known(name: str) -> str:
+    if name not in BASELINES:
+        raise ValueError(f"no classifier {name!r} (known: {', '.join(BASELINES)})")
+    return name
+
+
+Baseline = Annotated[str, AfterValidator(_known)]
+"""Name of one of `BASELINES`, in settings."""

@@ -20,11 +20,8 @@ from dnastudy.generation import generate
 from dnastudy.models.base import LanguageModel
 from dnastudy.settings import Settings
 from dnastudy.tasks.base import Case, Outcome, Task
-from dnastudy.tasks.classifiers import BASELINES, Classifier, on_embeddings
+from dnastudy.tasks.classifiers import BASELINES, Baseline, Classifier, on_embeddings
 from dnastudy.tasks.measures import shuffled
-
-JUDGE = "gradient boosting on k-mers"
-"""Classifier that generated genes are put to."""
 
 
 class GeneTypes(Task):
@@ -39,6 +36,13 @@ class GeneTypes(Task):
 
         least: int = Field(default=20, ge=2, description="training genes from which on a type is asked for")
         genes: int = Field(default=100, ge=5, description="generated genes of each type")
+        classifiers: list[Baseline] = Field(
+            default=list(BASELINES), description="classifiers that learn from real genes"
+        )
+        judge: Baseline = Field(
+            default="gradient boosting on k-mers",
+            description="classifier that generated genes are put to, and that learns from them",
+        )
         test_genes: int = Field(default=1500, ge=20, description="test genes that a model classifies, drawn at random")
         seed: int = Field(default=1, ge=0, description="of sampling, and of the genes chosen")
         replicates: int = Field(default=1000, ge=100, description="bootstrap resamples of the genes")
@@ -56,9 +60,12 @@ class GeneTypes(Task):
         found = {}
         if written:
             genes, labels = map(list, zip(*written, strict=True))
-            judge = BASELINES[JUDGE]().fit(*_known(train, types))
+            judge = BASELINES[self.settings.judge]().fit(*_known(train, types))
             found["recovered"] = (labels, _predicted(judge, genes, types))
-            found["train on generated"] = self._taught(genes, labels, test, types)
+            taught = _as_many(genes, labels, train)
+            found["train on generated"] = self._taught(*taught, test, types)
+            both = ([*train["sequence"], *taught[0]], [*train["type"], *taught[1]])
+            found["train on real and generated"] = self._taught(*both, test, types)
         some = test.sample(min(self.settings.test_genes, len(test)), random_state=self.settings.seed)
         truth, sequences = some["type"].tolist(), some["sequence"].tolist()
         reader = on_embeddings(case.model).fit(*_known(train, types))
@@ -73,10 +80,10 @@ class GeneTypes(Task):
         types = self.types(dataset)
         train, test = self._labelled(dataset.train, types), self._labelled(dataset.test, types)
         found = {}
-        for name, make in BASELINES.items():
-            classifier = make().fit(*_known(train, types))
+        for name in self.settings.classifiers:
+            classifier = BASELINES[name]().fit(*_known(train, types))
             found[name] = (test["type"].tolist(), _predicted(classifier, test["sequence"].tolist(), types))
-        judge = BASELINES[JUDGE]().fit(*_known(train, types))
+        judge = BASELINES[self.settings.judge]().fit(*_known(train, types))
         others = _at_most(self._labelled(dataset.validation, types), self.settings.genes, self.settings.seed)
         random = np.random.default_rng(self.settings.seed)
         mixed = [shuffled(gene, random) for gene in others["sequence"]]
@@ -98,7 +105,7 @@ class GeneTypes(Task):
         """Truth and prediction of real test genes by a classifier that learned from ``genes`` alone."""
         kept = [i for i, gene in enumerate(genes) if gene]
         codes = np.array([types.index(labels[i]) for i in kept])
-        classifier = BASELINES[JUDGE]().fit([genes[i] for i in kept], codes)
+        classifier = BASELINES[self.settings.judge]().fit([genes[i] for i in kept], codes)
         return test["type"].tolist(), _predicted(classifier, test["sequence"].tolist(), types, np.unique(codes))
 
     def _outcome(self, found: dict[str, tuple[list[str], list[str]]], types: list[str]) -> Outcome:
@@ -142,6 +149,13 @@ def _at_most(genes: pd.DataFrame, n: int, seed: int) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
+def _as_many(genes: list[str], labels: list[str], train: pd.DataFrame) -> tuple[list[str], list[str]]:
+    """The first of these genes of each type, not more than there are in ``train``."""
+    table = pd.DataFrame({"sequence": genes, "type": labels})
+    table = table[table.groupby("type").cumcount() < table["type"].map(train["type"].value_counts())]
+    return table["sequence"].tolist(), table["type"].tolist()
+
+
 def _predicted(classifier: Classifier, genes: list[str], types: list[str], learned: Any = None) -> list[str]:
     """Type that a classifier takes each gene for; ``learned`` names the labels it knows, where it is not all."""
     numbers = classifier.predict_proba([gene or "A" for gene in genes]).argmax(axis=1)
@@ -149,7 +163,10 @@ def _predicted(classifier: Classifier, genes: list[str], types: list[str], learn
 
 
 def _scores(truth: list[str], told: list[str], types: list[str], replicates: int) -> dict[str, float]:
-    """Macro-averaged F1 over the types that occur, and accuracy, each with a 95 % interval over genes."""
+    """Means over the types that occur of F1 and of recall, and accuracy, each with a 95 % interval over genes.
+
+    The mean recall alone does not depend on how many genes of each type there are.
+    """
     actual = np.array(truth)[:, None] == np.array(types)
     given = np.array(told)[:, None] == np.array(types)
     both = np.column_stack([actual & given, actual, given]).astype(float)
@@ -161,8 +178,9 @@ def _scores(truth: list[str], told: list[str], types: list[str], replicates: int
     asked = occur[0] > 0
     with np.errstate(divide="ignore", invalid="ignore"):
         f1 = np.where(occur + guessed > 0, 2 * hits / (occur + guessed), 0.0)[:, asked].mean(axis=1)
+        recall = np.nanmean((hits / occur)[:, asked], axis=1)
     accuracy = hits.sum(axis=1) / occur.sum(axis=1)
-    for name, values in (("macro_f1", f1), ("accuracy", accuracy)):
+    for name, values in (("macro_f1", f1), ("macro_recall", recall), ("accuracy", accuracy)):
         low, high = interval(values[1:])
         found |= {name: float(values[0]), f"{name}_low": low, f"{name}_high": high}
     return found

@@ -22,7 +22,7 @@ from dnastudy.generation import generate, knows_end
 from dnastudy.relatives import families, nearest_relatives
 from dnastudy.settings import Settings
 from dnastudy.tasks.base import Case, Outcome, Task
-from dnastudy.tasks.classifiers import BASELINES
+from dnastudy.tasks.classifiers import BASELINES, Baseline
 from dnastudy.tasks.measures import describe, jensen_shannon, shuffled, word_counts
 from dnastudy.tasks.proportions import resampled_means
 
@@ -44,7 +44,7 @@ class Realness(Task):
         genes: int = Field(default=1000, ge=20, description="genes of a set")
         temperatures: list[float] = Field(default=[1.0, 0.9, 0.8], min_length=1, description="a set for each of them")
         words: list[int] = Field(default=[3, 4, 5, 6, 7, 8], min_length=1, description="lengths of words compared, nt")
-        classifiers: list[str] = Field(
+        classifiers: list[Baseline] = Field(
             default=list(BASELINES), min_length=1, description="classifiers that try to tell generated from real"
         )
         folds: int = Field(default=5, ge=2, description="parts of the cross-validation, whole families each")
@@ -99,14 +99,19 @@ class Realness(Task):
         return [*rows, *self._novelty(genes, train)]
 
     def _spectra(self, genes: list[str], real: list[str]) -> list[dict[str, Any]]:
-        """Jensen-Shannon divergence of the shares of words, bits."""
+        """Jensen-Shannon divergence of the shares of words, bits.
+
+        The interval is how resamples of the genes lie about their mean, put about the value: genes drawn twice make
+        the shares of any set look further from others, and that must not move it.
+        """
         rows = []
         for k in self.settings.words:
             one, other = (csr_array(word_counts(sequences, k)) for sequences in (genes, real))
             total, theirs = one.sum(axis=0), other.sum(axis=0)
             resamples = _resamples(len(genes), min(200, self.settings.replicates)) @ one
-            low, high = interval(np.array([jensen_shannon(row, theirs) for row in resamples]))
-            rows.append(_row(f"divergence of {k}-mers, bits", jensen_shannon(total, theirs), low, high))
+            value, found = jensen_shannon(total, theirs), np.array([jensen_shannon(row, theirs) for row in resamples])
+            low, high = interval(value + found - found.mean())
+            rows.append(_row(f"divergence of {k}-mers, bits", value, max(0.0, low), high))
         return rows
 
     def _facts(self, genes: list[str], real: list[str]) -> list[dict[str, Any]]:
