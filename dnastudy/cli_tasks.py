@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from math import isnan
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from dnastudy.cli_options import Json, Trained, read
+from dnastudy.cli_options import Greedy, Json, Trained, parse_pairs, read
+from dnastudy.formats import DataError
 from dnastudy.models import DEFAULT
 from dnastudy.terminal import emit, say
 
@@ -16,6 +18,7 @@ def register(app: typer.Typer) -> None:
     """Add these commands to the main program."""
     app.command()(generate)
     app.command()(mutations)
+    app.command(cls=Greedy)(realness)
 
 
 def generate(
@@ -133,3 +136,60 @@ def mutations(
 
 def _accuracy(row) -> dict[str, object]:
     return {"pairs": int(row["n"]), "accuracy": float(row["accuracy"]), "interval": [row["low"], row["high"]]}
+
+
+def realness(
+    genes: Annotated[Path, typer.Argument(help="Generated genes: FASTA or CSV, of whatever model.")],
+    real: Annotated[Path, typer.Option(help="Real genes that the model has not seen.")],
+    train: Annotated[Path | None, typer.Option(help="Genes that the model learned from: how much is recited?")] = None,
+    set: Annotated[
+        list[str] | None,
+        typer.Option(help="Settings as key=value: genes, words, folds, seed, replicates, classifiers (a YAML list)."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Set generated genes beside real ones: words, composition, how well classifiers tell them apart, what is recited.
+
+    The real genes are halved at random: with one half the generated genes are compared, and so is the other half, as it
+    is and shuffled (pairs of neighbours kept). Told apart: area under the ROC curve for genes of families that the
+    classifier has not seen; 0.5 not at all, 1 always. Intervals (95 %) are over genes.
+
+    For example:
+
+        dnastudy realness generated.fa --real test.csv --train train.csv
+
+        dnastudy realness generated.fa --real test.csv --set genes=200 --set "classifiers=[linear on k-mers]" --json
+    """
+    from dnastudy.tables import with_interval
+    from dnastudy.tasks.realness import Realness
+
+    task = Realness(parse_pairs("--set", set))
+    written, known = (read(path, duplicates="keep") for path in (genes, real))
+    learned = read(train, duplicates="keep") if train else None
+    known = known.sample(frac=1, random_state=task.settings.seed)
+    half, other = known[: len(known) // 2], known[len(known) // 2 :]
+    few = 2 * task.settings.folds
+    if min(len(written), len(half)) < few:
+        raise DataError(
+            f"{len(written)} generated and {len(known)} real genes: at least {few} and {2 * few} are needed for "
+            f"{task.settings.folds} folds (fewer with --set folds=2)"
+        )
+    sets = {str(genes): written["sequence"].tolist()[: task.settings.genes], **task.references(other)}
+    say(f"compare {len(sets)} sets with {min(len(half), task.settings.genes):,} real genes")
+    table = task.judge(sets, half, learned)
+    if as_json:
+        rows = {
+            name: {
+                row.measure: {"value": row.value, "interval": None if isnan(row.low) else [row.low, row.high]}
+                for row in part.itertuples()
+            }
+            for name, part in table.groupby("set", sort=False)
+        }
+        emit(
+            {"real": str(real), "train": train and str(train), "settings": task.settings.model_dump(), "sets": rows},
+            True,
+        )
+        return
+    cells = table.assign(text=with_interval(table, "value", 3)).pivot(index="measure", columns="set", values="text")
+    cells = cells.loc[table["measure"].unique(), list(sets)].fillna("").rename_axis(None).rename_axis(None, axis=1)
+    print(cells.to_string())

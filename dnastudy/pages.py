@@ -137,9 +137,3 @@ def open_page(name: str, namespace: Mapping[str, Any]) -> Page:
     parameters = open_chapter(namespace).parameters
     profile = load_profile(parameters.profile, **({"data": parameters.data} if parameters.data else {}))
     return Page(name, parameters, profile, profile.dataset(), Store())
-
-
-def with_interval(frame: pd.DataFrame, column: str) -> pd.Series:
-    """Text ``value (low to high)`` of a column and its 95 % interval in the columns ``low`` and ``high``."""
-    triples = zip(frame[column], frame["low"], frame["high"], strict=True)
-    return pd.Series([f"{value:.4f} ({low:.4f} to {high:.4f})" for value, low, high in triples], index=frame.index)

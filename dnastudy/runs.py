@@ -226,11 +226,14 @@ def all_runs(profile: Profile) -> list[Run]:
 
 
 def representatives(profile: Profile) -> list[Run]:
-    """One run of each kind of model, for what takes long: the highest order of a kind of n-gram, the first seed."""
-    seed = profile.seeds[0]
+    """One run of each kind of model, for what takes long: of n-grams the order of the paper's best, and the highest.
+
+    All of them learned from training genes, whose types and lengths are known; networks by their first seed.
+    """
+    seed, papers = profile.seeds[0], max(profile.laplace_orders, default=0)
     names = {
         "uniform",
-        f"laplace-{max(profile.laplace_orders, default=0)}",
+        f"laplace-train-{max((order for order in profile.train_orders if order <= papers), default=0)}",
         f"witten-bell-tuned-{max(profile.train_orders, default=0)}",
         "expert",
         *(f"{model}{recipe}-{seed}" for model in NEURAL for recipe in ("", "-paper")),

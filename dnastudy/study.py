@@ -117,7 +117,7 @@ def headline(
             {
                 "kind": kind,
                 "name": name,
-                "model": _label(record),
+                "model": run_label(record),
                 "learned_from": record["data"]["train_nucleotides"],
                 "nucleotide_perplexity": found["nucleotide_perplexity"],
                 "low": found["interval"][0],
@@ -146,7 +146,8 @@ def _criterion(record: Mapping[str, Any]) -> float:
     return record["metrics"]["nucleotide_perplexity"] if validated is None else validated
 
 
-def _label(record: Mapping[str, Any]) -> str:
+def run_label(record: Mapping[str, Any]) -> str:
+    """What the model of a run is called in tables."""
     settings = record["settings"]
     if record["model"] in NEURAL:
         return f"{record['family']}, today's recipe" if settings["end"] else f"{record['family']}, the paper's recipe"

@@ -90,6 +90,20 @@ def table(frame: pd.DataFrame, caption: str = "", formats: Mapping[str, str] | N
     return Table(pd.DataFrame(columns), numeric, caption)
 
 
+def with_interval(frame: pd.DataFrame, column: str, digits: int = 4) -> pd.Series:
+    """Text ``value (low to high)`` of a column and its 95 % interval in the columns ``low`` and ``high``.
+
+    Where there is no interval (both missing) the value alone.
+    """
+
+    def shown(value: float, low: float, high: float) -> str:
+        alone = f"{value:.{digits}f}"
+        return alone if pd.isna(low) else f"{alone} ({low:.{digits}f} to {high:.{digits}f})"
+
+    triples = zip(frame[column], frame["low"], frame["high"], strict=True)
+    return pd.Series([shown(*row) for row in triples], index=frame.index, dtype=object)
+
+
 def _row(tag: str, cells: Any, sides: list[str], extra: str = "") -> str:
     shown = zip((html.escape(str(cell)) for cell in cells), sides, strict=True)
     return "<tr>" + "".join(f'<{tag} class="{side}"{extra}>{cell}</{tag}>' for cell, side in shown) + "</tr>"

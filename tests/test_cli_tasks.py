@@ -2,10 +2,13 @@
 
 import json
 
+import numpy as np
 import pandas as pd
 import pytest
+from helpers import gene_frame, random_sequences
 from test_cli import TEST, dnastudy, files, refused  # noqa: F401
 
+from dnastudy.genes import write_genes
 from dnastudy.pairs import read_pairs
 
 
@@ -102,3 +105,44 @@ def test_the_papers_accuracies_are_reproduced(dnastudy, real_data):  # noqa: F81
         for key, of_seeds in published.items()
         for seed, right in zip((419432, 623598), of_seeds, strict=True)
     }
+
+
+@pytest.fixture
+def written(tmp_path):
+    """Generated genes and real ones, alike but for their composition; the first ten are training genes."""
+    random = np.random.default_rng(0)
+    real = random_sequences(120, seed=3, low=100, high=160)
+    made = ["".join(random.choice(list("ACGT"), p=[0.1, 0.4, 0.4, 0.1], size=130)) for _ in range(40)]
+    tables = {"real": real[:90], "train": real[90:], "made": [*real[90:100], *made]}
+    return {name: write_genes(gene_frame(rows, name), tmp_path / f"{name}.fa") for name, rows in tables.items()}
+
+
+FAST = ["--set", "classifiers=[linear on k-mers]", "words=[2]", "folds=3", "replicates=100"]
+
+
+def test_generated_genes_are_set_beside_real_ones(dnastudy, written):  # noqa: F811
+    words = ["realness", written["made"], "--real", written["real"], *FAST]
+    found = dnastudy(*words, "--train", written["train"], "--json").json
+    ours = found["sets"][str(written["made"])]
+    assert list(found["sets"]) == [str(written["made"]), "real genes", "shuffled real genes"]
+    assert ours["copies of training genes"]["value"] == pytest.approx(0.2)
+    low, high = ours["told apart by linear on k-mers, AUC"]["interval"]
+    assert 0.7 < low <= ours["told apart by linear on k-mers, AUC"]["value"] <= high
+    assert found["sets"]["real genes"]["told apart by linear on k-mers, AUC"]["value"] < 0.7
+    assert found["sets"]["real genes"]["copies of training genes"]["value"] == 0
+    plain = dnastudy(*words)
+    assert plain.code == 0
+    assert "copies of training genes" not in plain.out
+    lines = plain.out.splitlines()
+    assert lines[1].split()[:2] == ["empty", "0.000"]
+    assert any(line.startswith("told apart by linear") and "(" in line for line in lines)
+
+
+def test_what_cannot_be_compared_is_refused(refused, written, tmp_path):  # noqa: F811
+    few = write_genes(gene_frame(random_sequences(4, low=50, high=60)), tmp_path / "few.fa")
+    assert "4 generated and 90 real genes: at least 10 and 20 are needed" in refused(
+        "realness", few, "--real", written["real"]
+    )
+    assert "no classifier 'forest'" in refused(
+        "realness", written["made"], "--real", written["real"], "--set", "classifiers=[forest]"
+    )

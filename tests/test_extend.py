@@ -14,10 +14,11 @@ from dnastudy.assess import assess_all
 from dnastudy.datasets import Dataset
 from dnastudy.detection import accuracies, mean_pairs
 from dnastudy.experiments import Store, run_id
+from dnastudy.generated import BEST, outcome_table, with_best
 from dnastudy.genes import write_genes
 from dnastudy.models import MODELS, ModelError, create
 from dnastudy.records import code_hash
-from dnastudy.runs import Run, all_runs, find_run, load_profile
+from dnastudy.runs import Run, all_runs, find_run, load_profile, representatives
 from dnastudy.study import headline
 from dnastudy.tasks import TASKS
 from dnastudy.tasks.mutation import RULES
@@ -62,7 +63,13 @@ class Composition(base.LanguageModel):
         self.counts = arrays["counts"]
 '''
 
-TRAIN, VALIDATION, TEST = (random_sequences(24, seed=seed, low=40, high=63) for seed in (21, 22, 23))
+TRAIN, VALIDATION, TEST = (random_sequences(72, seed=seed, low=40, high=63) for seed in (21, 22, 23))
+TASK_SETTINGS = {
+    "mutations": {"pairs": 20, "calibration_pairs": 20},
+    "realness": {"genes": 30, "folds": 2, "words": [2], "temperatures": [1.0], "classifiers": ["linear on k-mers"]},
+    "gene-types": {"genes": 5, "test_genes": 20, "judge": "linear on k-mers", "classifiers": ["linear on k-mers"]},
+}
+"""As small as it goes: three types of 24 training genes each."""
 
 
 @pytest.fixture
@@ -228,9 +235,10 @@ def test_it_samples_what_it_learned(added):
 
 def test_it_has_its_rows_in_the_study_with_no_other_change(added, dataset, tmp_path):
     """Its run, its row in the study's main table, and its row at each real-life task."""
-    profile = load_profile("quick", tasks={"mutations": {"pairs": 20, "calibration_pairs": 20}})
+    profile = load_profile("quick", tasks=TASK_SETTINGS)
     (run,) = [run for run in all_runs(profile) if run.model == "composition"]
     assert run == find_run(profile, "composition")
+    assert run in representatives(profile), "the chapter on generated genes shows it"
     store = Store(tmp_path)
     record = store.get(run, dataset).record
     table = headline({run.name: record})
@@ -242,6 +250,15 @@ def test_it_has_its_rows_in_the_study_with_no_other_change(added, dataset, tmp_p
         assert (outcome.record["task"], outcome.record["family"]) == (task, "expert")
         for name, rows in outcome.record["tables"].items():
             assert rows, f"{task}: no rows in {name}"
+    records = {run.name: record}
+    measures = with_best(outcome_table(everything["realness"], records, "measures"))
+    written = measures[measures["measure"].isin([BEST, "with a relative in train"])]
+    assert set(written["set"]) == {"temperature 1", "real lengths"}
+    assert (written["label"] == "composition").all()
+    assert (written["low"] <= written["high"]).all()
+    scores = outcome_table(everything["gene-types"], records, "scores")
+    assert {"recovered", "train on generated", "Bayes by its probabilities"} < set(scores["what"])
+    assert (scores["macro_f1_low"] <= scores["macro_f1_high"]).all()
     found = accuracies({"composition": mean_pairs([everything["mutations"]["composition"]])}, "maximum", 100)
     assert set(found["rule"]) == set(RULES)
     assert ((found["low"] <= found["accuracy"]) & (found["accuracy"] <= found["high"])).all()

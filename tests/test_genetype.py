@@ -29,12 +29,12 @@ def dataset():
     return Dataset("own", "genes of a test", splits, "training and validation genes")
 
 
-def _case(dataset, name="ngram", settings=None):
+def _case(dataset, name="ngram", settings=None, typed=True):
     train, validation = (encode(list(f["sequence"]), f["type"]) for f in (dataset.train, dataset.validation))
     model = create(name, settings).fit(train, validation)
-    told, given = model_class(name).typed(settings or {}, ["rich", "poor"])
-    typed = fit_model(told, given, train, validation)[0]
-    return Case(model, dataset, dataset.validation, lambda: None, lambda: typed)
+    told, given = model_class(name).typed(settings or {}, ["rich", "poor"] if typed else [])
+    both = fit_model(told, given, train, validation)[0]
+    return Case(model, dataset, dataset.validation, lambda: None, lambda: both)
 
 
 def test_a_good_model_of_easy_types(dataset):
@@ -55,6 +55,28 @@ def test_a_model_that_learned_nothing_is_not_recognised(dataset):
     scores = GeneTypes(SMALL).run(_case(dataset, "uniform")).tables["scores"].set_index("what")
     assert scores.loc["recovered", "accuracy"] < 0.75
     assert scores.loc["Bayes by its probabilities", "macro_f1"] < 0.6
+
+
+def test_without_types_there_is_nothing_to_ask(dataset):
+    for types in ("", "poor"):
+        alike = {name: frame.assign(type=types) for name, frame in dataset.splits.items()}
+        alike = Dataset("own", "genes of one type", alike, "training and validation genes")
+        for outcome in (GeneTypes(SMALL).run(_case(alike, "uniform", typed=False)), GeneTypes(SMALL).reference(alike)):
+            assert all(table.empty for table in outcome.tables.values())
+
+
+def test_validation_genes_may_have_no_types(dataset):
+    splits = {**dataset.splits, "validation": dataset.validation.assign(type="")}
+    untyped = Dataset("own", "genes of a test", splits, "training and validation genes")
+    task = GeneTypes({**SMALL, "classifiers": []})
+    assert set(task.reference(untyped).tables["scores"]["what"]) == {"train on as many real genes"}
+    assert "linear on its embeddings" not in set(task.run(_case(untyped, "uniform")).tables["scores"]["what"])
+
+
+def test_a_classifier_that_was_shown_one_type_says_that(dataset):
+    task = GeneTypes(SMALL)
+    test = task._labelled(dataset.test, ["rich", "poor"])
+    assert set(task._taught(["ACGT", "AC"], ["poor", "poor"], test, ["rich", "poor"])[1]) == {"poor"}
 
 
 def test_reference_rows(dataset):

@@ -3,7 +3,8 @@
 Classifiers learn the type from real training genes and are tested on real test genes first, so that it is known how
 well the question can be answered at all. Then they are put to generated genes of each type (recovery); a classifier
 learns from generated genes alone and is tested on real ones (train-on-generated), beside one that learns from as many
-real genes; and the model itself classifies, by its embeddings, or by Bayes' theorem from its probabilities.
+real genes; and the model itself classifies, by its embeddings, which are read by what learns from validation genes, or
+by Bayes' theorem from its probabilities.
 """
 
 from __future__ import annotations
@@ -48,8 +49,13 @@ class GeneTypes(Task):
         replicates: int = Field(default=1000, ge=100, description="bootstrap resamples of the genes")
 
     def run(self, case: Case) -> Outcome:
-        """What generated genes of each type are taken for, what they teach, and how the model itself classifies."""
+        """What generated genes of each type are taken for, what they teach, and how the model itself classifies.
+
+        No rows where there are not two types to tell apart.
+        """
         types = self.types(case.dataset)
+        if len(types) < 2:
+            return self._outcome({}, types)
         train, test = self._labelled(case.dataset.train, types), self._labelled(case.dataset.test, types)
         typed = case.typed()
         written = [
@@ -68,9 +74,13 @@ class GeneTypes(Task):
             found["train on real and generated"] = self._taught(*both, test, types)
         some = test.sample(min(self.settings.test_genes, len(test)), random_state=self.settings.seed)
         truth, sequences = some["type"].tolist(), some["sequence"].tolist()
-        reader = on_embeddings(case.model).fit(*_known(train, types))
-        found["linear on its embeddings"] = (truth, _predicted(reader, sequences, types))
-        if typed.types:
+        # of genes that it has in memory a model makes something else than of new ones
+        unseen = self._labelled(case.dataset.validation, types)
+        codes = _known(unseen, types)[1]
+        if len(set(codes)) > 1:
+            reader = on_embeddings(case.model).fit(unseen["sequence"].tolist(), codes)
+            found["linear on its embeddings"] = (truth, _predicted(reader, sequences, types, np.unique(codes)))
+        if written:
             shares = train["type"].value_counts(normalize=True)
             found["Bayes by its probabilities"] = (truth, bayes(typed, sequences, shares))
         return self._outcome(found, types)
@@ -78,6 +88,8 @@ class GeneTypes(Task):
     def reference(self, dataset: Dataset) -> Outcome:
         """Classifiers that learn from real genes, and what they make of other real genes and of shuffled ones."""
         types = self.types(dataset)
+        if len(types) < 2:
+            return self._outcome({}, types)
         train, test = self._labelled(dataset.train, types), self._labelled(dataset.test, types)
         found = {}
         for name in self.settings.classifiers:
@@ -88,7 +100,8 @@ class GeneTypes(Task):
         random = np.random.default_rng(self.settings.seed)
         mixed = [shuffled(gene, random) for gene in others["sequence"]]
         for name, genes in (("recovered: real genes", others["sequence"].tolist()), ("recovered: shuffled", mixed)):
-            found[name] = (others["type"].tolist(), _predicted(judge, genes, types))
+            if genes:
+                found[name] = (others["type"].tolist(), _predicted(judge, genes, types))
         few = _at_most(train, self.settings.genes, self.settings.seed)
         found["train on as many real genes"] = self._taught(few["sequence"].tolist(), few["type"].tolist(), test, types)
         return self._outcome(found, types)
@@ -105,6 +118,8 @@ class GeneTypes(Task):
         """Truth and prediction of real test genes by a classifier that learned from ``genes`` alone."""
         kept = [i for i, gene in enumerate(genes) if gene]
         codes = np.array([types.index(labels[i]) for i in kept])
+        if len(set(codes)) < 2:  # nothing to tell apart
+            return test["type"].tolist(), [types[codes[0] if len(codes) else 0]] * len(test)
         classifier = BASELINES[self.settings.judge]().fit([genes[i] for i in kept], codes)
         return test["type"].tolist(), _predicted(classifier, test["sequence"].tolist(), types, np.unique(codes))
 
@@ -116,8 +131,11 @@ class GeneTypes(Task):
             long = matrix.rename_axis("type").reset_index().melt("type", var_name="predicted", value_name="n")
             confusion.append(long[long["n"] > 0].assign(what=what))
             scores.append({"what": what, "n": len(truth), **_scores(truth, told, types, self.settings.replicates)})
-        return Outcome({"scores": pd.DataFrame(scores), "confusion": pd.concat(confusion, ignore_index=True)},
-                       {"types": types})  # fmt: skip
+        tables = {
+            "scores": pd.DataFrame(scores),
+            "confusion": pd.concat(confusion or [pd.DataFrame()], ignore_index=True),
+        }
+        return Outcome(tables, {"types": types})
 
 
 def bayes(typed: LanguageModel, sequences: list[str], shares: pd.Series) -> list[str]:
@@ -146,7 +164,7 @@ def _known(genes: pd.DataFrame, types: list[str]) -> tuple[list[str], np.ndarray
 def _at_most(genes: pd.DataFrame, n: int, seed: int) -> pd.DataFrame:
     """At most so many genes of each type, drawn at random."""
     parts = [part.sample(min(n, len(part)), random_state=seed) for _, part in genes.groupby("type", sort=False)]
-    return pd.concat(parts, ignore_index=True)
+    return pd.concat(parts, ignore_index=True) if parts else genes
 
 
 def _as_many(genes: list[str], labels: list[str], train: pd.DataFrame) -> tuple[list[str], list[str]]:

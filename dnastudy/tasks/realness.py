@@ -28,6 +28,12 @@ from dnastudy.tasks.proportions import resampled_means
 
 RECITED = {"identity": 0.95, "coverage": 0.9}
 """From where on a sequence counts as a copy of a training gene: share of identical columns, and of its length."""
+REAL, SHUFFLED = "real genes", "shuffled real genes"
+"""Sets that no model wrote."""
+TOLD_APART = "told apart by "
+"""How the measures begin that are areas under the ROC curve."""
+RELATIVES, COPIES = "with a relative in train", "copies of training genes"
+"""Measures of how much is recited."""
 FACTS = ["length", "gc", "cpg", "orf", "low_complexity"]
 
 
@@ -68,10 +74,12 @@ class Realness(Task):
 
     def reference(self, dataset: Dataset) -> Outcome:
         """Other real genes, and real genes shuffled, judged in the same way."""
-        genes, random = self._chosen(dataset.validation), np.random.default_rng(self.settings.seed)
-        return self._outcome(
-            dataset, {"real genes": genes, "shuffled real genes": [shuffled(gene, random) for gene in genes]}
-        )
+        return self._outcome(dataset, self.references(dataset.validation))
+
+    def references(self, genes: pd.DataFrame) -> dict[str, list[str]]:
+        """Sets that no model wrote: real genes, and the same shuffled with every pair of neighbours kept."""
+        chosen, random = self._chosen(genes), np.random.default_rng(self.settings.seed)
+        return {REAL: chosen, SHUFFLED: [shuffled(gene, random) for gene in chosen]}
 
     def _chosen(self, genes: pd.DataFrame) -> list[str]:
         """So many genes of a table, or all of it, drawn once."""
@@ -79,16 +87,36 @@ class Realness(Task):
         return genes["sequence"].sample(n, random_state=self.settings.seed).tolist()
 
     def _outcome(self, dataset: Dataset, sets: dict[str, list[str]]) -> Outcome:
-        real = self._chosen(dataset.test)
-        rows = [
+        return Outcome({"measures": self.judge(sets, dataset.test, dataset.train)})
+
+    def judge(self, sets: dict[str, list[str]], real: pd.DataFrame, train: pd.DataFrame | None = None) -> pd.DataFrame:
+        """Set genes beside real ones.
+
+        Parameters
+        ----------
+        sets : dict
+            Sequences, by name.
+        real : DataFrame
+            Real genes; as many as the settings say are drawn from them.
+        train : DataFrame, optional
+            Genes that may have been recited; without them there are no measures of novelty.
+
+        Returns
+        -------
+        DataFrame: ``set``, ``measure``, ``value``, and a 95 % interval over the genes of the set, ``low`` and ``high``
+        (NaN: none). Sets of few genes, or of few families, have no measures that need more.
+        """
+        chosen = self._chosen(real)
+        return pd.DataFrame(
             {"set": name, **row}
             for name, genes in sets.items()
             # a model may end a gene before it begins
-            for row in self._judged([gene for gene in genes if gene], real, dataset.train, len(genes))
-        ]
-        return Outcome({"measures": pd.DataFrame(rows)})
+            for row in self._judged([gene for gene in genes if gene], chosen, train, len(genes))
+        )
 
-    def _judged(self, genes: list[str], real: list[str], train: pd.DataFrame, asked: int) -> list[dict[str, Any]]:
+    def _judged(
+        self, genes: list[str], real: list[str], train: pd.DataFrame | None, asked: int
+    ) -> list[dict[str, Any]]:
         """Every measure of one set: ``measure``, ``value``, ``low``, ``high`` (95 % over its genes)."""
         rows = [_row("empty", (asked - len(genes)) / asked)]
         if len(genes) < 2 * self.settings.folds:
@@ -150,19 +178,21 @@ class Realness(Task):
                 classifier = BASELINES[name]().fit(sequences[seen].tolist(), labels[seen])
                 p[held_out] = classifier.predict_proba(sequences[held_out].tolist())[:, 1]
             low, high = interval(_resampled_area(labels, p, related, min(300, self.settings.replicates)))
-            rows.append(_row(f"told apart by {name}, AUC", float(roc_auc_score(labels, p)), low, high))
+            rows.append(_row(f"{TOLD_APART}{name}, AUC", float(roc_auc_score(labels, p)), low, high))
         return rows
 
-    def _novelty(self, genes: list[str], train: pd.DataFrame) -> list[dict[str, Any]]:
+    def _novelty(self, genes: list[str], train: pd.DataFrame | None) -> list[dict[str, Any]]:
         """Nearest training genes, copies of them, and how alike the genes of the set are."""
         table = pd.DataFrame({"id": np.arange(len(genes)).astype(str), "sequence": genes})
-        near = nearest_relatives(table, train)
-        copies = (near["identity"] >= RECITED["identity"]) & (near["coverage"] >= RECITED["coverage"])
-        shares = {
-            "with a relative in train": (near["identity"] > 0).to_numpy(float),
-            "copies of training genes": copies.to_numpy(float),
-            "covered by a training gene": near["coverage"].to_numpy(),
-        }
+        shares = {}
+        if train is not None:
+            near = nearest_relatives(table, train)
+            copies = (near["identity"] >= RECITED["identity"]) & (near["coverage"] >= RECITED["coverage"])
+            shares = {
+                RELATIVES: (near["identity"] > 0).to_numpy(float),
+                COPIES: copies.to_numpy(float),
+                "covered by a training gene": near["coverage"].to_numpy(),
+            }
         related = families(table)
         sizes = np.bincount(related)
         shares["with a relative in the set"] = (sizes[related] > 1).astype(float)
