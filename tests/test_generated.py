@@ -110,7 +110,7 @@ def test_every_set_has_intervals_on_what_counts(written):
 
 
 def test_the_references_are_what_they_must_be(written):
-    table = written[1]["measures"].set_index(["run", "set", "measure"])["value"]
+    table = written[1]["measures"].set_index(["run", "set", "measure"])["value"].sort_index()
     real, mixed, nothing = (
         table.loc[key] for key in (("reference", REAL), ("reference", SHUFFLED), ("uniform", "temperature 1"))
     )
