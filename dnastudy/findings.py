@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +12,27 @@ import numpy as np
 import pandas as pd
 
 from dnastudy import evaluation
+from dnastudy.assess import REFERENCE
 from dnastudy.datasets import Dataset, paper
+from dnastudy.detection import papers_means
 from dnastudy.experiments import Result
 from dnastudy.files import write_whole
 from dnastudy.models.base import ModelError
 from dnastudy.records import from_json
 from dnastudy.runs import ENSEMBLE_CONTROLS, NEURAL
 from dnastudy.seeds import ahead, difference, kinds, mean_scores, over_seeds
-from dnastudy.study import FINDINGS, TOLERANCE, headline, published, published_means, reproduction_table
+from dnastudy.study import (
+    FINDINGS,
+    TOLERANCE,
+    headline,
+    published,
+    published_means,
+    published_outcomes,
+    reproduction_table,
+    run_label,
+)
+from dnastudy.tasks.mutation import CALIBRATED
+from dnastudy.tasks.realness import REAL, RELATIVES, SHUFFLED, TOLD_APART
 
 
 def finding_values(dataset: Dataset, results: Mapping[str, Result], relatives: pd.DataFrame, replicates: int) -> dict:
@@ -186,7 +199,47 @@ def readme_block(root: Path) -> str:
         f"These are {values['genes']}; rows train + val. learned from {values['counts']}. `dnastudy data fetch paper` "
         "brings the whole training split, and with it other figures in all other rows."
     )
-    return f"{answer}\n\n{readme_table(published(root), published_means(root))} {genes}"
+    table = readme_table(published(root), published_means(root))
+    return f"{answer}\n\n{table} {genes}\n\n" + "\n\n".join(task_sentences(root))
+
+
+def task_sentences(root: Path) -> list[str]:
+    """What the published outcomes of real-life tasks say: on detecting mutations, and on generated genes."""
+    labels = {name: run_label(record) for name, record in published(root).items()}
+    accuracy = published_outcomes(root, "mutations")[1]["accuracy"]
+    rows = accuracy.set_index(["run", "rule", "by", "group"]).sort_index()["accuracy"]
+    blind = rows["uniform", "probability", "kind"]
+    theirs = papers_means().query("label == \"the paper's LSTM\" and rule == 'perplexity'")
+    maxima = theirs["maximum"].astype(str).tolist()
+    ours = rows["expert", CALIBRATED, "maximum"][maxima]  # one model, not the best of many on the test genes
+
+    measures = published_outcomes(root, "realness")[1]["measures"]
+    ends = set(measures.loc[measures["set"] == "real lengths", "run"])
+    own = measures["set"].str.startswith("temperature") & measures["run"].isin(ends)
+    as_long = measures[~own & ~measures["set"].str.fullmatch(r"temperature 0\.\d+")].set_index(["run", "set"])
+    told = as_long[as_long["measure"].str.startswith(TOLD_APART)].groupby(["run", "set"])["value"].max()
+    near = as_long.loc[as_long["measure"] == RELATIVES, "value"]
+    closest = told.drop(REFERENCE, level="run").idxmin()
+    scores = published_outcomes(root, "gene-types")[1]["scores"].set_index("what")["macro_recall"]
+    edits = f"{', '.join(maxima[:-1])} or {maxima[-1]}"
+    return [
+        f"**Detecting mutations.** Of a gene and a copy with at most {edits} random edits, the expert mixture finds "
+        f"the gene in {_list(ours)} of the pairs, calibrated on validation genes; the paper's LSTM, after all of the "
+        f"training genes, in {_list(theirs['accuracy'])}. The paper's rule of probability measures length: by it a "
+        f"model that knows nothing finds {blind['insertion']:.0%} of the insertions and {blind['deletion']:.0%} of the "
+        "deletions.",
+        f"**Generated genes.** At the lengths of real genes, those of {labels[closest[0]]} are the hardest to tell "
+        f"from real ones: the best of the classifiers has an AUC of {told[closest]:.2f}, on other real genes "
+        f"{told[REFERENCE, REAL]:.2f}, on shuffled real genes {told[REFERENCE, SHUFFLED]:.2f}. {near[closest]:.0%} of "
+        f"them have a relative among the training genes, of real genes {near[REFERENCE, REAL]:.0%}. The gene type "
+        f"asked for is recognised in at most {scores['recovered'].max():.0%} of generated genes, mean over types, and "
+        f"in {scores[f'recovered: {REAL}']:.0%} of real ones.",
+    ]
+
+
+def _list(values: Iterable[float]) -> str:
+    *first, last = (f"{value:.3f}" for value in values)
+    return f"{', '.join(first)} and {last}"
 
 
 def readme_table(records: Mapping[str, Mapping[str, Any]], means: Mapping[str, Mapping[str, Any]]) -> str:

@@ -89,3 +89,12 @@ def test_families_are_chains_of_relatives_on_either_strand():
     short = "ACGTACGTAC"
     labels = families(gene_frame([base, other, changed, further, short, short]))
     assert labels.tolist() == [0, 1, 0, 0, 2, 3]
+
+
+def test_one_family_on_both_sides_is_not_told_apart():
+    """Neither side has enough families to learn from some and be asked about others: no figure."""
+    base = TRAIN[0] + TEST[0]
+    copies = [base[:at] + "ACGTTG" + base[at:] for at in range(20, 60)]
+    found = Realness(SMALL).judge({"copies": copies[:20]}, gene_frame(copies[20:], "c"), gene_frame(TRAIN, "a"))
+    assert not found["measure"].str.startswith("told apart").any()
+    assert found.set_index("measure").loc["families a gene", "value"] == pytest.approx(1 / 20)

@@ -167,10 +167,12 @@ class Realness(Task):
         sequences = np.array([*real, *genes], dtype=object)
         labels = np.repeat([0, 1], [len(real), len(genes)])
         related = families(pd.DataFrame({"id": "", "sequence": sequences}))
+        if related.max() + 1 < self.settings.folds:
+            return []  # so few families that some part has none: no figure, and not one that looks good
         folds = list(StratifiedGroupKFold(self.settings.folds, shuffle=True, random_state=0).split(
             sequences, labels, related))  # fmt: skip
         if any(len(set(labels[seen])) < 2 for seen, _ in folds):
-            return []  # so few families that none is left to learn from: no figure, and not one that looks good
+            return []
         rows = []
         for name in self.settings.classifiers:
             p = np.zeros(len(labels))
