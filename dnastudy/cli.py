@@ -138,7 +138,10 @@ def _fit(model, given, train, validation, join_validation, policies, workspace=N
     if by_type:
         types = frequent_types(genes["type"])
         if not types:
-            raise ModelError(f"--by-type: no gene type has {ENOUGH} genes in {', '.join(map(str, train))}")
+            raise ModelError(
+                f"--by-type: no gene type has {ENOUGH} genes in {', '.join(map(str, train))}; types stand "
+                "in the column GeneType of CSV, in headers of FASTA as [type=tRNA]"
+            )
         model, given = model_class(model).typed(given, types)
     if tuning and (both := len({*tuning} & {*learned})):
         say(f"{both} of the validation sequences are also among the training genes: what is tuned on them is too bold")

@@ -84,7 +84,8 @@ def emit(facts: dict[str, Any], as_json: bool) -> None:
         if isinstance(value, dict):
             value = ", ".join(f"{name} {_short(item)}" for name, item in value.items() if item is not None)
         elif isinstance(value, list):
-            value = " to ".join(map(_short, value))
+            numbers = len(value) == 2 and all(isinstance(item, float) for item in value)  # an interval
+            value = (" to " if numbers else ", ").join(map(_short, value))
         print(f"{key.replace('_', ' '):<{width}}  {_short(value)}")
 
 

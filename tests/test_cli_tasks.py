@@ -130,6 +130,8 @@ def test_generated_genes_are_set_beside_real_ones(dnastudy, written):  # noqa: F
     assert 0.7 < low <= ours["told apart by linear on k-mers, AUC"]["value"] <= high
     assert found["sets"]["real genes"]["told apart by linear on k-mers, AUC"]["value"] < 0.7
     assert found["sets"]["real genes"]["copies of training genes"]["value"] == 0
+    own = dnastudy("realness", written["real"], "--real", written["real"], *FAST, "--set", "genes=30")
+    assert "90 of the 90 real genes are among the generated genes" in own.err
     plain = dnastudy(*words)
     assert plain.code == 0
     assert "copies of training genes" not in plain.out
@@ -140,8 +142,11 @@ def test_generated_genes_are_set_beside_real_ones(dnastudy, written):  # noqa: F
 
 def test_what_cannot_be_compared_is_refused(refused, written, tmp_path):  # noqa: F811
     few = write_genes(gene_frame(random_sequences(4, low=50, high=60)), tmp_path / "few.fa")
-    assert "4 generated and 90 real genes: at least 10 and 20 are needed" in refused(
-        "realness", few, "--real", written["real"]
+    assert "few.fa: 4 genes, 10 are needed" in refused("realness", few, "--real", written["real"])
+    none = refused("realness", written["made"], "--real", written["real"], "--type", "rRNA")
+    assert "real.fa: 0 genes of type rRNA, 20 are needed" in none
+    assert "written already" in refused(
+        "realness", written["made"], "--real", written["real"], "--set", "temperatures=[1]"
     )
     assert "no classifier 'forest'" in refused(
         "realness", written["made"], "--real", written["real"], "--set", "classifiers=[forest]"

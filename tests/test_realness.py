@@ -98,3 +98,9 @@ def test_one_family_on_both_sides_is_not_told_apart():
     found = Realness(SMALL).judge({"copies": copies[:20]}, gene_frame(copies[20:], "c"), gene_frame(TRAIN, "a"))
     assert not found["measure"].str.startswith("told apart").any()
     assert found.set_index("measure").loc["families a gene", "value"] == pytest.approx(1 / 20)
+
+
+def test_words_longer_than_every_gene_have_no_figure():
+    found = Realness({**SMALL, "words": [2, 9]}).judge({"short": ["ACGTACG"] * 20}, gene_frame(TEST), None)
+    assert not found["measure"].str.contains("9-mers").any()
+    assert found["measure"].str.contains("2-mers").any()

@@ -8,7 +8,7 @@ others: real genes, real genes shuffled, and the sets of all other models.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
@@ -49,7 +49,9 @@ class Realness(Task):
 
         genes: int = Field(default=1000, ge=20, description="genes of a set")
         temperatures: list[float] = Field(default=[1.0, 0.9, 0.8], min_length=1, description="a set for each of them")
-        words: list[int] = Field(default=[3, 4, 5, 6, 7, 8], min_length=1, description="lengths of words compared, nt")
+        words: list[Annotated[int, Field(ge=1, le=10)]] = Field(
+            default=[3, 4, 5, 6, 7, 8], min_length=1, description="lengths of words compared, nt"
+        )
         classifiers: list[Baseline] = Field(
             default=list(BASELINES), min_length=1, description="classifiers that try to tell generated from real"
         )
@@ -136,6 +138,8 @@ class Realness(Task):
         for k in self.settings.words:
             one, other = (csr_array(word_counts(sequences, k)) for sequences in (genes, real))
             total, theirs = one.sum(axis=0), other.sum(axis=0)
+            if not total.sum() or not theirs.sum():  # every gene is shorter than the words
+                continue
             resamples = _resamples(len(genes), min(200, self.settings.replicates)) @ one
             value, found = jensen_shannon(total, theirs), np.array([jensen_shannon(row, theirs) for row in resamples])
             low, high = interval(value + found - found.mean())
