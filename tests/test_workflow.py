@@ -12,6 +12,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+import yaml
 from browser import check_book
 
 from dnastudy.chapters import find_chapters
@@ -19,6 +20,11 @@ from dnastudy.runs import all_runs, load_profile
 
 ROOT = Path(__file__).parents[1]
 DNASTUDY = Path(sys.executable).parent / "dnastudy"
+
+
+# the profile `quick` with fewer genes and orders: as many kinds of runs, all tasks and chapters
+PROFILE = "small"
+CHANGES = {"simulated_genes": 800, "mle_orders": [1, 5], "laplace_orders": [8], "train_orders": [2, 6, 8], "seeds": [1]}
 
 
 def _environment() -> dict[str, str]:
@@ -33,11 +39,13 @@ def _copy(folder: Path) -> Path:
     ignored = shutil.ignore_patterns("__pycache__", "vendor")
     for name in ("notebooks", "dnastudy", "workflow", "book", "results"):
         shutil.copytree(ROOT / name, folder / name, ignore=ignored)
+    quick = yaml.safe_load((ROOT / "dnastudy" / "profiles" / "quick.yaml").read_text())
+    (folder / f"{PROFILE}.yaml").write_text(yaml.safe_dump({**quick, **CHANGES}))
     return folder
 
 
 def _study(folder: Path, *words: str, **more) -> subprocess.CompletedProcess:
-    command = [DNASTUDY, "study", "--profile", "quick", *words]
+    command = [DNASTUDY, "study", "--profile", f"{PROFILE}.yaml", *words]
     return subprocess.run(
         command,
         cwd=folder,
@@ -56,7 +64,7 @@ def killed(tmp_path_factory):
     folder = _copy(tmp_path_factory.mktemp("study"))
     store = folder / "_build" / "store" / "runs"
     process = subprocess.Popen(
-        [DNASTUDY, "study", "--profile", "quick"], cwd=folder, env=_environment(), start_new_session=True,
+        [DNASTUDY, "study", "--profile", f"{PROFILE}.yaml"], cwd=folder, env=_environment(), start_new_session=True,
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     deadline = time.monotonic() + 120
@@ -67,7 +75,7 @@ def killed(tmp_path_factory):
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     before = {path.parent.name: path.stat().st_mtime_ns for path in store.glob("*/record.json")}
-    assert not (folder / "_build" / "quick" / "book" / "index.html").exists()
+    assert not (folder / "_build" / PROFILE / "book" / "index.html").exists()
     again = _study(folder, "--cores", "2")
     return folder, before, again
 
@@ -79,15 +87,15 @@ def test_a_killed_study_goes_on(killed):
     store = folder / "_build" / "store" / "runs"
     after = {path.parent.name: path.stat().st_mtime_ns for path in store.glob("*/record.json")}
     assert before.items() <= after.items(), "finished runs were computed again"
-    runs = all_runs(load_profile("quick"))
-    written = {path.stem for path in (folder / "_build" / "quick" / "runs").glob("*.json")}
+    runs = all_runs(load_profile("quick", **CHANGES))
+    written = {path.stem for path in (folder / "_build" / PROFILE / "runs").glob("*.json")}
     assert written == {run.name for run in runs}
     assert len(after) >= len(runs)
 
 
 def test_it_says_where_the_book_lies_and_shows_progress(killed):
     folder, _, again = killed
-    page = folder / "_build" / "quick" / "book" / "index.html"
+    page = folder / "_build" / PROFILE / "book" / "index.html"
     assert page.exists()
     assert again.stdout.strip().endswith(str(page))
     assert "(100%) done" in again.stdout
@@ -121,7 +129,7 @@ def test_the_published_chapters_are_left_alone(killed):
     folder, *_ = killed
     for path in (ROOT / "book" / "chapters").glob("*.ipynb"):
         assert (folder / "book" / "chapters" / path.name).read_bytes() == path.read_bytes()
-    executed = folder / "_build" / "quick" / "chapters"
+    executed = folder / "_build" / PROFILE / "chapters"
     assert {path.stem for path in executed.glob("*.ipynb")} == set(find_chapters(ROOT))
     for path in executed.glob("*.ipynb"):
         assert "simulated genes" in path.read_text()
@@ -136,8 +144,8 @@ def test_a_failing_job_is_named(killed, tmp_path):
     done = _study(folder, "--cores", "2")
     assert done.returncode != 0
     assert "chapter" in done.stdout and "rerun" in done.stdout
-    assert "broken on purpose" in (folder / "_build" / "quick" / "logs" / "chapter-rerun.log").read_text()
-    assert not (folder / "_build" / "quick" / "chapters" / "rerun.ipynb").exists()
+    assert "broken on purpose" in (folder / "_build" / PROFILE / "logs" / "chapter-rerun.log").read_text()
+    assert not (folder / "_build" / PROFILE / "chapters" / "rerun.ipynb").exists()
     assert not re.search(r"^run +\d+", done.stdout, re.MULTILINE), "runs were computed again for a changed page"
 
 
@@ -147,12 +155,12 @@ def test_clusters_dry_run(cluster, tmp_path):
     done = _study(folder, "--executor-profile", f"workflow/profiles/{cluster}", "--dry-run")
     assert done.returncode == 0, done.stdout[-3000:]
     assert "This was a dry-run" in done.stdout
-    assert re.search(rf"^run +{len(all_runs(load_profile('quick')))}$", done.stdout, re.MULTILINE)
+    assert re.search(rf"^run +{len(all_runs(load_profile('quick', **CHANGES)))}$", done.stdout, re.MULTILINE)
 
 
 @pytest.mark.browser
 def test_the_quick_book_in_a_browser(killed):
-    reports = check_book(killed[0] / "_build" / "quick" / "book", screenshots=ROOT / "_build" / "screenshots" / "quick")
+    reports = check_book(killed[0] / "_build" / PROFILE / "book", screenshots=ROOT / "_build" / "screenshots" / "quick")
     _charts(reports)
 
 
