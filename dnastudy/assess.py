@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,13 +79,18 @@ def _parts(task: Task, run: Run, dataset: Dataset) -> dict[str, Any]:
 def assess(store: Store, task: Task, run: Run, dataset: Dataset, log: Log | None = None) -> Assessment:
     """The outcome of a run's model at a task, computed if it is not there; other processes wait for the same."""
     parts = _parts(task, run, dataset)
+    return _once(store, run.name, parts, lambda folder, parts: _compute(store, task, run, dataset, folder, parts, log))
+
+
+def _once(store: Store, label: str, parts: dict[str, Any], compute: Callable[[Path, dict[str, Any]], None]):
+    """The outcome that ``parts`` identify, which ``compute`` writes into a folder if it is not there."""
     name = digest(parts)
     folder = store.root / "tasks" / name
     if not (folder / "record.json").exists():
         with store.lock(f"task-{name}"):
             if not (folder / "record.json").exists():
-                _compute(store, task, run, dataset, folder, {"id": name, **parts}, log)
-    return Assessment({**from_json((folder / "record.json").read_text()), "name": run.name}, folder)
+                compute(folder, {"id": name, **parts})
+    return Assessment({**from_json((folder / "record.json").read_text()), "name": label}, folder)
 
 
 def assess_all(
@@ -108,20 +114,17 @@ def assess_reference(store: Store, task: Task, dataset: Dataset, log: Log | None
     """The outcome of a task that needs no model, computed if it is not there; None where the task has none."""
     if type(task).reference is Task.reference:
         return None
-    parts = _of_task(task, dataset)
-    name = digest(parts)
-    folder = store.root / "tasks" / name
-    with store.lock(f"task-{name}"):
-        if not (folder / "record.json").exists():
-            if log:
-                log(f"{task.name}: {REFERENCE}")
-            start = time.perf_counter()
-            outcome = task.reference(dataset)
-            facts = {"id": name, "task": task.name, "settings": parts["settings"], "code": parts["code"]}
-            _write(
-                folder, {**facts, "data": _about(dataset, ["train"], [], parts)}, outcome, time.perf_counter() - start
-            )
-    return Assessment({**from_json((folder / "record.json").read_text()), "name": REFERENCE}, folder)
+
+    def compute(folder: Path, parts: dict[str, Any]) -> None:
+        if log:
+            log(f"{task.name}: {REFERENCE}")
+        start = time.perf_counter()
+        outcome = task.reference(dataset)
+        facts = {key: parts[key] for key in ("id", "task", "settings", "code")}
+        facts["data"] = _about(dataset, ["train"], [], parts)
+        _write(folder, facts, outcome, time.perf_counter() - start)
+
+    return _once(store, REFERENCE, _of_task(task, dataset), compute)
 
 
 def _compute(store, task, run, dataset, folder: Path, parts: dict[str, Any], log: Log | None) -> None:

@@ -17,9 +17,10 @@ from dnastudy.datasets import Dataset, paper
 from dnastudy.detection import papers_means
 from dnastudy.experiments import Result
 from dnastudy.files import write_whole
+from dnastudy.generated import BEST, equal_lengths, with_best
 from dnastudy.models.base import ModelError
 from dnastudy.records import from_json
-from dnastudy.runs import ENSEMBLE_CONTROLS, NEURAL
+from dnastudy.runs import ENSEMBLE_CONTROLS, NEURAL, run_label
 from dnastudy.seeds import ahead, difference, kinds, mean_scores, over_seeds
 from dnastudy.study import (
     FINDINGS,
@@ -29,10 +30,9 @@ from dnastudy.study import (
     published_means,
     published_outcomes,
     reproduction_table,
-    run_label,
 )
 from dnastudy.tasks.mutation import CALIBRATED
-from dnastudy.tasks.realness import REAL, RELATIVES, SHUFFLED, TOLD_APART
+from dnastudy.tasks.realness import REAL, RELATIVES, SHUFFLED
 
 
 def finding_values(dataset: Dataset, results: Mapping[str, Result], relatives: pd.DataFrame, replicates: int) -> dict:
@@ -213,12 +213,10 @@ def task_sentences(root: Path) -> list[str]:
     maxima = theirs["maximum"].astype(str).tolist()
     ours = rows["expert", CALIBRATED, "maximum"][maxima]  # one model, not the best of many on the test genes
 
-    measures = published_outcomes(root, "realness")[1]["measures"]
-    ends = set(measures.loc[measures["set"] == "real lengths", "run"])
-    own = measures["set"].str.startswith("temperature") & measures["run"].isin(ends)
-    as_long = measures[~own & ~measures["set"].str.fullmatch(r"temperature 0\.\d+")].set_index(["run", "set"])
-    told = as_long[as_long["measure"].str.startswith(TOLD_APART)].groupby(["run", "set"])["value"].max()
-    near = as_long.loc[as_long["measure"] == RELATIVES, "value"]
+    measures = with_best(equal_lengths(published_outcomes(root, "realness")[1]["measures"]))
+    told, near = (
+        measures[measures["measure"] == name].set_index(["run", "set"])["value"] for name in (BEST, RELATIVES)
+    )
     closest = told.drop(REFERENCE, level="run").idxmin()
     scores = published_outcomes(root, "gene-types")[1]["scores"].set_index("what")["macro_recall"]
     edits = f"{', '.join(maxima[:-1])} or {maxima[-1]}"

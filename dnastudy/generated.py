@@ -8,9 +8,9 @@ from typing import Any
 import pandas as pd
 
 from dnastudy.assess import REFERENCE, Assessment
-from dnastudy.study import run_label
+from dnastudy.runs import run_label
 from dnastudy.tables import with_interval
-from dnastudy.tasks.realness import TOLD_APART
+from dnastudy.tasks.realness import REAL, SHUFFLED, TOLD_APART
 
 BEST = f"{TOLD_APART}the best"
 """The largest of them."""
@@ -52,6 +52,16 @@ def with_best(measures: pd.DataFrame) -> pd.DataFrame:
     areas = measures[measures["measure"].str.startswith(TOLD_APART)]
     best = areas.loc[areas.groupby(["run", "set"], sort=False)["value"].idxmax()]
     return pd.concat([measures, best.assign(measure=BEST)], ignore_index=True)
+
+
+def equal_lengths(measures: pd.DataFrame) -> pd.DataFrame:
+    """Measures of the one set of each model, at temperature 1, that has the lengths of training genes; and references.
+
+    That is a set of its own for a model that ends its genes itself, else that of temperature 1.
+    """
+    own_end = set(measures.loc[measures["set"] == "real lengths", "run"])
+    given = (measures["set"] == "temperature 1") & ~measures["run"].isin(own_end)
+    return measures[measures["set"].isin(["real lengths", REAL, SHUFFLED]) | given]
 
 
 def side_by_side(table: pd.DataFrame, names: Mapping[str, str], by: Sequence[str], digits: int = 2) -> pd.DataFrame:

@@ -17,7 +17,7 @@ from dnastudy.files import whole_folder, write_whole
 from dnastudy.models.base import ModelError
 from dnastudy.records import from_json, to_json
 from dnastudy.relatives import study_relatives
-from dnastudy.runs import NEURAL, Profile, all_runs, ngram_runs
+from dnastudy.runs import NEURAL, Profile, all_runs, ngram_runs, run_label
 from dnastudy.seeds import kind_of
 
 TOLERANCE = 1e-9
@@ -144,25 +144,6 @@ def _criterion(record: Mapping[str, Any]) -> float:
     """Perplexity an order is chosen by: of the validation genes, or of the test genes where it learned from those."""
     validated = record["validation_perplexity"]
     return record["metrics"]["nucleotide_perplexity"] if validated is None else validated
-
-
-def run_label(record: Mapping[str, Any]) -> str:
-    """What the model of a run is called in tables."""
-    settings = record["settings"]
-    if record["model"] in NEURAL:
-        return f"{record['family']}, today's recipe" if settings["end"] else f"{record['family']}, the paper's recipe"
-    if record["model"] == "ensemble":
-        names = {"expert": "expert mixture", "lstm": "LSTM", "transformer": "Transformer"}
-        return " + ".join(names.get(member["model"], member["model"]) for member in settings["members"])
-    if record["model"] == "expert":
-        return "expert mixture" + (" (+ val.)" if record["data"]["join"] else "")
-    if record["model"] != "ngram":
-        return {"uniform": "knows nothing"}.get(record["model"], record["model"])
-    smoothing = {"mle": "MLE", "laplace": "Laplace"}.get(settings["smoothing"])
-    if smoothing is None:
-        smoothing = "Witten-Bell" if settings["novelty"] else "Witten-Bell tuned"
-    more = " (train + val.)" if record["data"]["train"] == ["counts"] else ""
-    return f"{settings['order']}-gram, {smoothing}{more}"
 
 
 def published_means(root: Path) -> dict[str, dict[str, Any]]:

@@ -6,7 +6,7 @@ import pytest
 from helpers import ROOT
 
 from dnastudy.assess import Assessment
-from dnastudy.generated import BEST, outcome_table, side_by_side, with_best
+from dnastudy.generated import BEST, equal_lengths, outcome_table, side_by_side, with_best
 from dnastudy.models import MODELS, model_class
 from dnastudy.runs import load_profile, representatives
 from dnastudy.study import published, published_outcomes
@@ -132,3 +132,15 @@ def test_real_types_are_recognised_better_than_written_ones(typed):
     assert real > mixed > recovered["uniform"]
     assert real > recovered.max()
     assert scores["reference", "train on as many real genes"] > scores.xs("train on generated", level="what").max()
+
+
+def test_one_set_of_each_model_has_the_lengths_of_training_genes(written):
+    table = equal_lengths(written[1]["measures"])
+    sets = table[["run", "set"]].drop_duplicates()
+    models = sets[sets["run"] != "reference"].set_index("run")["set"]
+    assert models.index.is_unique
+    assert set(models.index) == set(written[0]) - {"reference"}
+    assert models["lstm-1"] == "real lengths"
+    assert models["lstm-paper-1"] == "temperature 1", "it knows no end"
+    means = table[table["measure"] == "length, mean"].set_index("run")["value"]
+    assert len(set(means[models.index])) == 1, "the same lengths were drawn for all"
