@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ import pandas as pd
 import yaml
 
 from dnastudy.genes import DataError, Policy, ReadReport, read_genes, table_hash
+from dnastudy.splits import random_split, subset
 
 SIMULATED = "simulated"
 PAPER = "paper"
@@ -60,6 +63,17 @@ class Dataset:
     def hashes(self) -> dict[str, str]:
         """SHA-256 of ids and sequences of each split."""
         return {name: table_hash(frame) for name, frame in self.splits.items()}
+
+    def again(self, parts: Sequence[pd.DataFrame], words: str) -> Dataset:
+        """The same data set cut anew into train, validation and test; ``words`` are added to its description."""
+        named = dict(zip(("train", "validation", "test"), parts, strict=True))
+        return _dataset(self.name, f"{self.description}, {words}", named)
+
+    def part(self, fraction: float, seed: int) -> Dataset:
+        """With so much of the training and validation genes (`splits.subset`), and all test genes."""
+        less = [subset(frame, fraction, seed) for frame in (self.train, self.validation)]
+        words = f"{Fraction(fraction).limit_denominator(1000)} of the training and validation genes (seed {seed})"
+        return self.again([*less, self.test], words)
 
     @property
     def train(self) -> pd.DataFrame:
@@ -123,8 +137,6 @@ def _load(data: str, path: Path, genes: int, seed: int, stamp: tuple) -> Dataset
         splits = simulate_study(seed=seed, n=genes)
         return _dataset(SIMULATED, f"{genes:,} simulated genes (seed {seed}), not real ones", splits)
     if path.is_file():
-        from dnastudy.splits import random_split
-
         frame = read_genes(path)
         if len(frame) < 10:
             raise DataError(f"{path}: {len(frame)} genes are too few to split into train, validation and test")

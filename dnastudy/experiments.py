@@ -145,6 +145,7 @@ class Store:
 
     def get(self, run: Run, dataset: Dataset, log: Log | None = None) -> Result:
         """Return the run's result, computing what is missing of it; other processes wait for the same run."""
+        dataset = self.genes(run, dataset)
         fit_parts, run_parts = identity(run, dataset)
         fit, name = digest(fit_parts), digest(run_parts)
         folder = self.root / "runs" / name
@@ -160,8 +161,36 @@ class Store:
 
     def fit(self, run: Run, dataset: Dataset, log: Log | None = None) -> tuple[LanguageModel, dict[str, Any]]:
         """Return the run's fitted model and the facts of its fit, without scoring any test gene."""
+        dataset = self.genes(run, dataset)
         parts = identity(run, dataset)[0]
         return self._fit(run, dataset, digest(parts), parts, log)
+
+    def genes(self, run: Run, dataset: Dataset) -> Dataset:
+        """The genes of a run: those of the data set, split and thinned as it asks."""
+        if run.split == "family":
+            dataset = self.by_family(dataset)
+        return dataset.part(run.fraction, run.subset) if run.fraction < 1 else dataset
+
+    def by_family(self, dataset: Dataset, seed: int = 1) -> Dataset:
+        """The same genes in parts of the same sizes, with no held-out gene that has a training relative."""
+        from dnastudy.relatives import split_by_family
+
+        names = ("train", "validation", "test")
+        genes = pd.concat([dataset.splits[name] for name in names], ignore_index=True)
+        parts = {"hashes": [dataset.hashes[name] for name in names], "seed": seed}
+        name = digest({**parts, "code": code_hash("relatives.py", "sequences.py", "splits.py")})
+        folder = self.root / "families" / name
+        with self.lock(f"families-{name}"):
+            if not (folder / "split.csv").exists():
+                sizes = [len(dataset.splits[name]) / len(genes) for name in names]
+                cut = split_by_family(genes, sizes, seed)
+                table = pd.concat([part[["id"]].assign(part=name) for name, part in zip(names, cut, strict=True)])
+                with whole_folder(folder) as half:
+                    table.to_csv(half / "split.csv", index=False)
+        table = pd.read_csv(folder / "split.csv", dtype=str, keep_default_na=False)
+        of = genes.set_index("id", drop=False)
+        cut = [of.loc[table.loc[table["part"] == name, "id"]].reset_index(drop=True) for name in names]
+        return dataset.again(cut, f"split anew by family (seed {seed})")
 
     def relatives(self, dataset: Dataset, memory: Sequence[str] = ("train",)) -> pd.DataFrame:
         """Nearest relative of each test gene in the splits ``memory`` (see `relatives.nearest_relatives`)."""
@@ -246,6 +275,9 @@ class Store:
                 "join": run.join,
                 "test": run.test,
                 "prequential": run.prequential,
+                "split": run.split,
+                "fraction": run.fraction,
+                "subset": run.subset if run.fraction < 1 else None,
                 "train_genes": sum(map(len, learned)),
                 "train_nucleotides": int(sum(frame["sequence"].str.len().sum() for frame in learned)),
                 "sha256": {name: dataset.hashes[name] for name in dict.fromkeys([*run.train, *run.join, run.test])},

@@ -12,7 +12,8 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ import pandas as pd
 
 from dnastudy.errors import StudyError
 from dnastudy.sequences import reverse_complement, write_fasta
+from dnastudy.splits import family_split
 
 SHORT = 24
 """Queries shorter than this, in nt, are compared by exact containment alone: too short for MMseqs2's k-mers."""
@@ -28,6 +30,10 @@ SHORTEST = 16
 KMER = 11
 """MMseqs2's k-mer length, in nt; its default of 15 misses about one relative in twenty between 70 and 80 %."""
 E_VALUE = 1e-3
+THOROUGH = {"kmer": 9, "e_value": 1e-2}
+"""What splits are made by: twice as slow, and finds what another program would at the edge of these."""
+MARGIN = {"min_identity": 0.65, "min_coverage": 0.45}
+"""Splits keep more distant relatives together than those that count as ones: alignments differ between programs."""
 COLUMNS = ["id", "nearest", "identity", "coverage", "strand"]
 
 
@@ -68,6 +74,7 @@ def nearest_relatives(
     *,
     min_identity: float = 0.7,
     min_coverage: float = 0.5,
+    thorough: bool = False,
     threads: int | None = None,
 ) -> pd.DataFrame:
     """Find for each query the target with the highest identity over enough of the query.
@@ -87,6 +94,8 @@ def nearest_relatives(
         Smallest share of identical columns in the alignment, 0..1. Below about 0.65 few are found.
     min_coverage : float
         Smallest share of the query's nucleotides inside the alignment, 0..1.
+    thorough : bool
+        Search with what splits are made by (`THOROUGH`).
     threads : int, optional
         Processor cores; by default all of them.
 
@@ -110,7 +119,8 @@ def nearest_relatives(
     hits = [_short_hits(queries, targets)]
     lengths = np.fromiter(map(len, queries["sequence"]), dtype=np.int64, count=len(queries))
     if (lengths >= SHORT).any() and len(targets):
-        hits.append(_search(queries, targets, lengths, threads or os.cpu_count() or 1))
+        how = THOROUGH if thorough else {}
+        hits.append(_search(queries, targets, lengths, threads or os.cpu_count() or 1, **how))
     found = pd.concat(hits, ignore_index=True)
     found = found[(found["identity"] >= min_identity) & (found["coverage"] >= min_coverage)]
     found = found.sort_values(
@@ -137,13 +147,62 @@ def families(genes: pd.DataFrame, *, min_identity: float = 0.7, min_coverage: fl
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
+    found = links(genes, min_identity=min_identity, min_coverage=min_coverage, threads=threads)
+    graph = coo_array((np.ones(len(found)), (found["query"], found["target"])), shape=(len(genes), len(genes)))
+    return pd.factorize(connected_components(graph, directed=False)[1])[0]
+
+
+def links(
+    genes: pd.DataFrame, *, min_identity: float = 0.7, min_coverage: float = 0.5, thorough: bool = False,
+    threads: int | None = None,
+) -> pd.DataFrame:  # fmt: skip
+    """Which gene of a table has which other for a relative, in the sense of `nearest_relatives`.
+
+    Returns
+    -------
+    DataFrame: ``query`` and ``target``, row numbers; each pair once. Genes shorter than `SHORT` nt have no relatives
+    unless a ``thorough`` search is asked for, which also finds more distant ones.
+    """
     lengths = np.fromiter(map(len, genes["sequence"]), dtype=np.int64, count=len(genes))
-    found = _hits()
+    found = [_short_hits(genes, genes, every=True) if thorough else _hits()]
     if (lengths >= SHORT).any():
-        found = _search(genes, genes, lengths, threads or os.cpu_count() or 1)
-        found = found[(found["identity"] >= min_identity) & (found["coverage"] >= min_coverage)]
-    links = coo_array((np.ones(len(found)), (found["query"], found["target"])), shape=(len(genes), len(genes)))
-    return pd.factorize(connected_components(links, directed=False)[1])[0]
+        hits = _search(genes, genes, lengths, threads or os.cpu_count() or 1, **(THOROUGH if thorough else {}))
+        found.append(hits[(hits["identity"] >= min_identity) & (hits["coverage"] >= min_coverage)])
+    pairs = pd.concat(found, ignore_index=True)[["query", "target"]].drop_duplicates(ignore_index=True)
+    return pairs[pairs["query"] != pairs["target"]].reset_index(drop=True)
+
+
+def split_by_family(
+    genes: pd.DataFrame, fractions: Sequence[float] = (0.6, 0.2, 0.2), seed: int = 0, threads: int | None = None
+) -> tuple[pd.DataFrame, ...]:
+    """Cut a gene table so that no gene has a relative in an earlier part (see `splits.family_split`).
+
+    The parts are searched again for relatives, as an alignment's E-value depends on what is searched; those that are
+    found are kept together in another cut, until there are none.
+
+    Raises
+    ------
+    FileNotFoundError, RelativesError
+        As `nearest_relatives`.
+    ValueError
+        As `splits.family_split`.
+    """
+    row = pd.Series(np.arange(len(genes)), index=genes["id"])
+    if not row.index.is_unique:
+        raise ValueError(f"id {row.index[row.index.duplicated()][0]!r} stands twice in the table")
+    found = links(genes, **MARGIN, thorough=True, threads=threads)
+    while True:
+        parts = family_split(genes, found, fractions, seed)
+        left = []
+        for number in range(1, len(parts)):
+            earlier = pd.concat(parts[:number], ignore_index=True)
+            near = nearest_relatives(parts[number], earlier, thorough=True, threads=threads)
+            near = near[near["identity"] > 0]
+            left.append(pd.DataFrame({"query": row[near["id"]].to_numpy(), "target": row[near["nearest"]].to_numpy()}))
+        more = pd.concat(left, ignore_index=True)
+        if more.empty:
+            return parts
+        found = pd.concat([found, more], ignore_index=True)
 
 
 def study_relatives(splits: Mapping[str, pd.DataFrame], threads: int | None = None) -> dict[str, pd.DataFrame]:
@@ -167,20 +226,22 @@ def _hits(rows: list[tuple] | None = None) -> pd.DataFrame:
     return frame.astype({"query": "int64", "target": "int64", "identity": float, "coverage": float, "strand": object})
 
 
-def _short_hits(queries: pd.DataFrame, targets: pd.DataFrame) -> pd.DataFrame:
-    """Exact containment of the queries of SHORTEST to SHORT - 1 nt, on both strands."""
+def _short_hits(queries: pd.DataFrame, targets: pd.DataFrame, every: bool = False) -> pd.DataFrame:
+    """Exact containment of the queries of SHORTEST to SHORT - 1 nt, on both strands: the first, or every one."""
     rows = []
     for query, sequence in enumerate(queries["sequence"]):
         if not SHORTEST <= len(sequence) < SHORT:
             continue
         for strand, wanted in (("+", sequence), ("-", reverse_complement(sequence))):
-            first = next((t for t, text in enumerate(targets["sequence"]) if wanted in text), None)
-            if first is not None:
-                rows.append((query, first, 1.0, 1.0, strand))
+            inside = (t for t, text in enumerate(targets["sequence"]) if wanted in text)
+            rows += [(query, t, 1.0, 1.0, strand) for t in (inside if every else islice(inside, 1))]
     return _hits(rows)
 
 
-def _search(queries: pd.DataFrame, targets: pd.DataFrame, lengths: np.ndarray, threads: int) -> pd.DataFrame:
+def _search(
+    queries: pd.DataFrame, targets: pd.DataFrame, lengths: np.ndarray, threads: int,
+    kmer: int = KMER, e_value: float = E_VALUE,
+) -> pd.DataFrame:  # fmt: skip
     """All alignments MMseqs2 reports for queries of at least SHORT nt; sequences are named by their row number."""
     with tempfile.TemporaryDirectory(prefix="dnastudy-relatives-") as name:
         folder = Path(name)
@@ -190,10 +251,10 @@ def _search(queries: pd.DataFrame, targets: pd.DataFrame, lengths: np.ndarray, t
                 write_fasta(((str(i), text) for i, text in numbered if len(text) >= shortest), handle)
         command = [str(mmseqs_binary()), "easy-search"]
         command += [str(folder / item) for item in ("queries.fasta", "targets.fasta", "hits.tsv", "work")]
-        command += ["--search-type", "3", "--dbtype", "2", "--strand", "2", "-k", str(KMER), "--mask", "0"]
+        command += ["--search-type", "3", "--dbtype", "2", "--strand", "2", "-k", str(kmer), "--mask", "0"]
         command += ["-a"]  # keeps the alignment, without which the identical columns are reported as 0
         # 1000 candidates a query: more than the largest family has members, so none is cut off
-        command += ["-e", str(E_VALUE), "--max-seqs", "1000", "--threads", str(threads), "-v", "1"]
+        command += ["-e", str(e_value), "--max-seqs", "1000", "--threads", str(threads), "-v", "1"]
         command += ["--format-output", "query,target,nident,alnlen,qstart,qend,tstart,tend"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import Field
@@ -20,6 +20,26 @@ from dnastudy.records import PACKAGE
 from dnastudy.settings import Settings
 
 PROFILES = PACKAGE / "profiles"
+
+
+class Curve(Settings):
+    """One model of the learning curves."""
+
+    model: str = Field(description="registered model")
+    settings: dict[str, Any] = Field(default={}, description="settings with all of the training genes")
+    fractions: list[Annotated[float, Field(gt=0, le=1)]] | None = Field(
+        default=None, description="shares of the training genes; None: those of all curves"
+    )
+
+
+class Curves(Settings):
+    """Learning curves: each model on growing parts of the training genes, at random and by family."""
+
+    fractions: list[Annotated[float, Field(gt=0, le=1)]] = Field(
+        default=[1.0], description="shares of the training genes; smaller ones lie in larger ones"
+    )
+    seeds: list[int] = Field(default=[1, 2, 3], min_length=1, description="seeds of the parts and of the models")
+    models: dict[str, Curve] = Field(default={}, description="models by name")
 
 
 class Profile(Settings):
@@ -46,6 +66,7 @@ class Profile(Settings):
     trial_changes: dict[str, Any] = Field(default={}, description="settings that differ from the paper's in its trials")
     lstm_trials: list[str] = Field(default=[], description="further trials of the paper's, one seed each")
     transformer_trials: list[str] = Field(default=[], description="further trials of the paper's, one seed each")
+    curves: Curves = Field(default=Curves(), description="learning curves")
     tasks: dict[str, dict[str, Any]] = Field(default={}, description="settings of real-life tasks, by their name")
     sampled_genes: int = Field(default=500, ge=10, description="genes to sample from a model for comparison")
 
@@ -82,6 +103,11 @@ class Run(Settings):
     test: str = Field(default="test", description="split to score")
     prequential: bool = Field(default=False, description="each test gene joins what was learned once it is scored")
     replicates: int = Field(default=evaluation.REPLICATES, ge=100, description="bootstrap resamples")
+    split: Literal["own", "family"] = Field(
+        default="own", description="own: the data set's own splits; family: no held-out gene has a training relative"
+    )
+    fraction: float = Field(default=1.0, gt=0, le=1, description="share of the training and validation genes it gets")
+    subset: int = Field(default=0, ge=0, description="seed of that share")
 
 
 def ngram_runs(profile: Profile) -> list[Run]:
@@ -218,6 +244,31 @@ def registered_runs(profile: Profile) -> list[Run]:
     ]
 
 
+def curve_runs(profile: Profile) -> list[Run]:
+    """Every point of the learning curves, on both splits; those of the first seed and of all genes come first.
+
+    A network reads a part of the genes more often than all of them: by the square root of its share, so that it takes
+    fewer steps, but not as few as it has genes.
+    """
+    rows, curves = [], profile.curves
+    for seed in curves.seeds:
+        for name, curve in curves.models.items():
+            known = models.model_class(curve.model).Settings
+            for fraction in sorted(curve.fractions or curves.fractions, reverse=True):
+                if fraction == 1 and "seed" not in known.model_fields and seed != curves.seeds[0]:
+                    continue  # the same again
+                settings = {**curve.settings, **({"seed": seed} if "seed" in known.model_fields else {})}
+                if curve.model in NEURAL:
+                    whole = curve.settings.get("epochs", known.model_fields["epochs"].default)
+                    settings["epochs"] = round(whole / fraction**0.5)
+                rows += [
+                    Run(name=f"curve-{name}-{split}-{round(1 / fraction)}-{seed}", model=curve.model, settings=settings,
+                        split=split, fraction=fraction, subset=seed, replicates=profile.bootstrap_replicates)
+                    for split in ("own", "family")
+                ]  # fmt: skip
+    return rows
+
+
 GROUPS = (ngram_runs, expert_runs, expert_trials, neural_runs, neural_trials, ensemble_runs, registered_runs)
 
 
@@ -249,7 +300,7 @@ def find_run(profile: Profile, name: str) -> Run:
 
     Groups are made one after the other, so that a job that counts n-grams does not wait for torch.
     """
-    for group in GROUPS:
+    for group in (*GROUPS, curve_runs):
         for run in group(profile):
             if run.name == name:
                 return run

@@ -39,11 +39,15 @@ class EncodedSequences:
         Where each sequence starts in ``symbols``; the last entry is ``len(symbols)``.
     types : array of str, shape (sequences,), optional
         Gene type of each sequence, for models that learn to write genes of a type; "" where it is not known.
+    letters : int
+        Size of the alphabet: 4, but for text that models of genes are compared on (`texts`); its codes are 0, 1, ...,
+        and the code of the end is ``letters``.
     """
 
     symbols: np.ndarray
     starts: np.ndarray
     types: np.ndarray | None = None
+    letters: int = len(NUCLEOTIDES)
 
     def __len__(self) -> int:
         return len(self.starts) - 1
@@ -51,6 +55,10 @@ class EncodedSequences:
     def __getitem__(self, index: int) -> np.ndarray:
         """Codes of one sequence without its end symbol, shape (length,)."""
         return self.symbols[self.starts[index] : self.starts[index + 1] - 1]
+
+    def with_end(self, index: int) -> np.ndarray:
+        """Codes of one sequence and its end symbol, shape (length + 1,)."""
+        return self.symbols[self.starts[index] : self.starts[index + 1]]
 
     @property
     def lengths(self) -> np.ndarray:
@@ -106,7 +114,8 @@ def map_parts(function: Callable[[EncodedSequences, slice], Any], encoded: Encod
     parts = []
     for a, b in pairwise(cuts.tolist()):
         here = slice(encoded.starts[a], encoded.starts[b])
-        parts.append((EncodedSequences(encoded.symbols[here], encoded.starts[a : b + 1] - encoded.starts[a]), here))
+        starts = encoded.starts[a : b + 1] - encoded.starts[a]
+        parts.append((EncodedSequences(encoded.symbols[here], starts, letters=encoded.letters), here))
     if len(parts) < 2:
         return [function(*part) for part in parts]
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
@@ -119,7 +128,8 @@ def choose(encoded: EncodedSequences, indices: Iterable[int]) -> EncodedSequence
     parts = [encoded.symbols[encoded.starts[i] : encoded.starts[i + 1]] for i in indices]
     starts = np.concatenate([[0], np.cumsum([len(part) for part in parts], dtype=np.int64)])
     symbols = np.concatenate(parts) if parts else np.zeros(0, np.uint8)
-    return EncodedSequences(symbols, starts, None if encoded.types is None else encoded.types[indices])
+    types = None if encoded.types is None else encoded.types[indices]
+    return EncodedSequences(symbols, starts, types, encoded.letters)
 
 
 def spread(encoded: EncodedSequences, nucleotides: int) -> EncodedSequences:

@@ -22,7 +22,7 @@ from dnastudy.errors import ModelError
 from dnastudy.files import whole_folder
 from dnastudy.models.embedding import residuals
 from dnastudy.models.sampling import draw
-from dnastudy.sequences import END, EncodedSequences, decode, encode
+from dnastudy.sequences import EncodedSequences, decode, encode
 from dnastudy.settings import Settings
 
 if TYPE_CHECKING:
@@ -189,20 +189,20 @@ class LanguageModel(ABC):
     def log_probs(self, sequences: Sequences) -> list[np.ndarray]:
         """Log-probability of each true symbol, end included: one array a sequence, shape (length + 1,), nats."""
         encoded = encode(sequences)
-        return [_true(rows, np.append(encoded[i], END)) for i, rows in enumerate(self.log_distributions(encoded))]
+        return [_true(rows, encoded.with_end(i)) for i, rows in enumerate(self.log_distributions(encoded))]
 
     def all_log_probs(self, sequences: Sequences) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """What `log_probs` and `nucleotide_log_probs` give, from one pass."""
         encoded = encode(sequences)
         rows = self.log_distributions(encoded)
         return (
-            [_true(row, np.append(encoded[i], END)) for i, row in enumerate(rows)],
-            [_true(_renormalised(row[:-1, :4]), encoded[i]) for i, row in enumerate(rows)],
+            [_true(row, encoded.with_end(i)) for i, row in enumerate(rows)],
+            [_true(_renormalised(row[:-1, :-1]), encoded[i]) for i, row in enumerate(rows)],
         )
 
     def nucleotide_log_distributions(self, sequences: Sequences) -> list[np.ndarray]:
         """Log-probabilities renormalised over A C G T before each nucleotide: shape (length, 4), nats."""
-        return [_renormalised(rows[:-1, :4]) for rows in self.log_distributions(sequences)]
+        return [_renormalised(rows[:-1, :-1]) for rows in self.log_distributions(sequences)]
 
     def nucleotide_log_probs(self, sequences: Sequences) -> list[np.ndarray]:
         """Log-probability of each nucleotide, renormalised over A C G T: shape (length,), nats."""

@@ -36,8 +36,10 @@ class Recurrent(Network):
         embedding, units, layers, positions = (
             getattr(settings, name) for name in ("embedding", "units", "layers", "positions")
         )
-        dropout, self.outputs, self.types = settings.dropout, 4 + settings.end, settings.types
-        self.embedding = Contexts(settings.context, embedding, settings.word_width, len(settings.types))
+        dropout, self.types, self.letters = settings.dropout, settings.types, settings.letters
+        self.outputs = self.letters + settings.end
+        words = settings.context, embedding, settings.word_width
+        self.embedding = Contexts(*words, len(self.types), self.letters)
         self.position = nn.Embedding(positions, embedding) if positions else None
         self.recurrent = nn.LSTM(embedding, units, layers, batch_first=True, dropout=dropout if layers > 1 else 0.0)
         self.dropout = nn.Dropout(dropout)

@@ -8,20 +8,21 @@ from typing import Any
 import torch
 from torch import nn
 
-from dnastudy.training.batches import START
-
 
 class Network(nn.Module):
     """What a network must offer: the whole of many sequences at once, and one symbol after the other.
 
     Attributes
     ----------
+    letters : int
+        Size of the alphabet: 4 for nucleotides.
     outputs : int
-        5 with the end of the gene, 4 without.
+        One more than that with the end of the gene, else as many.
     types : sequence of str
         Gene types it can be told of: by an input of `START` + 1, + 2, ... in the place of the start.
     """
 
+    letters: int = 4
     outputs: int
     types: Sequence[str] = ()
 
@@ -47,34 +48,39 @@ class Contexts(nn.Module):
 
     Words have narrow rows, widened by one matrix; they are added to letters and begin at zero, so that one which is
     rarely seen says little. Those at the start of a gene are shorter and have rows of their own: 1 + 4 + ... + 4 **
-    context in all, the first for the start itself, of whatever type the gene is.
+    context in all (of four letters), the first for the start itself, of whatever type the gene is.
     """
 
-    def __init__(self, context: int, width: int, word_width: int, types: int = 0):
+    def __init__(self, context: int, width: int, word_width: int, types: int = 0, size: int = 4):
         super().__init__()
-        self.context = context
-        self.letters = nn.Embedding(5 + types, width)  # A, C, G, T, the start, and the start of a gene of each type
-        self.words = nn.Embedding((4 ** (context + 1) - 1) // 3, word_width) if context > 1 else None
+        self.context, self.size = context, size
+        # A, C, G, T, the start, and the start of a gene of each type
+        self.letters = nn.Embedding(size + 1 + types, width)
+        self.words = nn.Embedding(self._shorter(context + 1), word_width) if context > 1 else None
         if self.words is not None:
             nn.init.zeros_(self.words.weight)
             self.widened = nn.Linear(word_width, width, bias=False)
+
+    def _shorter(self, length):
+        """Number of words of fewer letters than these, by which those of a length are numbered."""
+        return (self.size**length - 1) // (self.size - 1)
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """Embeddings, shape (n, length, width), of inputs that begin with the start, shape (n, length)."""
         if self.words is None:
             return self.letters(inputs)
-        recent = new = torch.where(inputs < START, inputs, 0)
+        recent = new = torch.where(inputs < self.size, inputs, 0)
         for back in range(1, self.context):
-            recent = recent + 4**back * nn.functional.pad(new, (back, 0))[:, : inputs.shape[1]]
+            recent = recent + self.size**back * nn.functional.pad(new, (back, 0))[:, : inputs.shape[1]]
         seen = torch.arange(inputs.shape[1], device=inputs.device).clamp(max=self.context)
-        return self.letters(inputs) + self.widened(self.words(recent + (4**seen - 1) // 3))
+        return self.letters(inputs) + self.widened(self.words(recent + self._shorter(seen)))
 
     def step(self, inputs: torch.Tensor, recent: torch.Tensor, position: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Embedding of one more input each, (n, width), and its context's code; before the start that is 0."""
-        recent = (4 * recent + torch.where(inputs < START, inputs, 0)) % 4**self.context
+        recent = (self.size * recent + torch.where(inputs < self.size, inputs, 0)) % self.size**self.context
         embedded = self.letters(inputs)
         if self.words is not None:
-            embedded = embedded + self.widened(self.words(recent + (4 ** min(position, self.context) - 1) // 3))
+            embedded = embedded + self.widened(self.words(recent + self._shorter(min(position, self.context))))
         return embedded, recent
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import nn
 
 from dnastudy.models import base
@@ -30,6 +30,8 @@ from dnastudy.training.report import Report, TrainingError
 
 READ_AT_ONCE = {"cpu": 8192, "cuda": 65_536}
 """Positions read at once, padding included: few enough for a processor's caches, enough to fill a GPU."""
+LARGEST_TABLE = 4**10
+"""Words that are embedded at most."""
 _State = tuple[Network, torch.Tensor, Any]
 """While writing: the network, its last logits, and its own state."""
 _LOWER = "lower learning_rate, lengthen warmup or clip gradients"
@@ -57,10 +59,23 @@ class NeuralModel(base.LanguageModel):
         types: list[str] = Field(
             default=[], description="gene types it is told of, by a token before the first nucleotide; none: of no type"
         )
+        letters: int = Field(
+            default=4, ge=2, le=255, description="letters of the alphabet: 4, but for text that is no gene"
+        )
+
+        @model_validator(mode="after")
+        def _alphabet(self) -> Self:
+            if self.letters != 4 and self.types:
+                raise ValueError("types are those of genes, and genes have 4 letters")
+            if self.letters**self.context > LARGEST_TABLE:
+                raise ValueError(
+                    f"context: {self.letters} letters make more than {LARGEST_TABLE:,} words of {self.context}; lower it"
+                )
+            return self
 
     def __init__(self, settings: dict[str, Any] | base.Settings | None = None):
         super().__init__(settings)
-        self._of = START
+        self._of = self.settings.letters  # the start of a gene of no type
         with torch.random.fork_rng([]):
             torch.manual_seed(self.settings.seed)
             self.network = self._build()
@@ -152,10 +167,10 @@ class NeuralModel(base.LanguageModel):
         """See the base class."""
         encoded = encode(sequences)
         genes = Symbols(encoded, True, self._device, np.full(len(encoded), self._of))
-        network, rows = packed(self.network), np.empty((len(encoded.symbols), 5))
+        network, rows = packed(self.network), np.empty((len(encoded.symbols), self.settings.letters + 1))
         for run in sorted_runs(genes.events, READ_AT_ONCE[self._device.type]):
             with torch.inference_mode():
-                found = _log_probabilities(network(genes.batch(run)[0]))
+                found = _log_probabilities(network(genes.batch(run)[0]), self.settings.letters)
             for gene, of_gene in zip(run, found, strict=True):
                 rows[encoded.starts[gene] : encoded.starts[gene + 1]] = of_gene[: genes.events[gene]]
         return np.split(rows, encoded.starts[1:-1]) if len(encoded) else []
@@ -196,7 +211,7 @@ class NeuralModel(base.LanguageModel):
         return network, logits, inner
 
     def _next(self, state: _State) -> np.ndarray:
-        return _log_probabilities(state[1])
+        return _log_probabilities(state[1], self.settings.letters)
 
     @torch.inference_mode()
     def _advance(self, state: _State, symbols: np.ndarray, alive: np.ndarray) -> _State:
@@ -230,9 +245,12 @@ class NeuralModel(base.LanguageModel):
             raise ValueError(str(error)) from error
 
 
-def _log_probabilities(logits: torch.Tensor) -> np.ndarray:
-    """Natural-log probabilities of A, C, G, T, END, float64, shape (..., 5), from logits of 4 or 5 outputs."""
+def _log_probabilities(logits: torch.Tensor, letters: int) -> np.ndarray:
+    """Natural-log probabilities of the letters and END, float64, shape (..., letters + 1), from logits of as many.
+
+    Or of one less, where the network knows no end.
+    """
     rows = logits.double().log_softmax(-1)
-    if rows.shape[-1] == 4:
+    if rows.shape[-1] == letters:
         rows = nn.functional.pad(rows, (0, 1), value=-torch.inf)
     return rows.cpu().numpy()

@@ -3,7 +3,8 @@
 A state is the context that predicts the next symbol: the last N-1 nucleotides, or, nearer to the start of a gene, all
 nucleotides so far (what the paper writes as N-1 start symbols). States are numbered by context length j and then by
 the context's code (base 4, latest nucleotide in the lowest digit): state = (4^j - 1) / 3 + code. One table of counts,
-shape (states, 5), holds the whole model, and every smoothing is a function from it to probabilities.
+shape (states, 5), holds the whole model, and every smoothing is a function from it to probabilities. Of another
+alphabet of k letters the base is k and the table k + 1 wide.
 """
 
 from __future__ import annotations
@@ -16,10 +17,12 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from dnastudy.models import base
-from dnastudy.sequences import END, NUM_SYMBOLS, EncodedSequences, encode, map_parts
+from dnastudy.sequences import EncodedSequences, encode, map_parts
 
-PAPER_VOCABULARY = 7
-"""Symbols over which the paper's Laplace spreads its additions: A C G T, start, end and unknown."""
+PAPER_EXTRA = 3
+"""Symbols over which the paper's Laplace spreads its additions beside A C G T: start, end and unknown."""
+LARGEST_TABLE = 4**12
+"""N-grams that are counted at most, seen or not."""
 
 
 PART_EVENTS = 400_000
@@ -51,6 +54,9 @@ class NGram(base.LanguageModel):
             description="witten-bell: weight of shorter contexts, 1 being Witten and Bell's; None: tuned on validation "
             "genes (1 without any)",
         )
+        letters: int = Field(
+            default=4, ge=2, le=255, description="letters of the alphabet: 4, but for text that is no gene"
+        )
         protocol: Literal["paper", "proper"] | None = Field(
             default=None,
             description="paper: seven-symbol vocabulary for Laplace, no end symbol at order 1 (default for mle and "
@@ -63,16 +69,22 @@ class NGram(base.LanguageModel):
                 raise ValueError("the paper has no witten-bell model: use protocol=proper, or smoothing=mle or laplace")
             if self.novelty is not None and self.smoothing != "witten-bell":
                 raise ValueError(f"novelty is for smoothing=witten-bell, not {self.smoothing}")
+            if self.letters**self.order > LARGEST_TABLE:
+                raise ValueError(
+                    f"order: {self.letters} letters make more than {LARGEST_TABLE:,} n-grams of {self.order}; lower it"
+                )
             return self
 
     def __init__(self, settings: dict[str, Any] | base.Settings | None = None):
         super().__init__(settings)
         self.order: int = self.settings.order
+        self.letters: int = self.settings.letters
         default = "proper" if self.settings.smoothing == "witten-bell" else "paper"
         self.paper: bool = (self.settings.protocol or default) == "paper"
         self.ends: bool = self.order > 1 or not self.paper
         self.novelty: float = self.settings.novelty or 1.0
-        self.counts = np.zeros((_states_below(self.order), NUM_SYMBOLS), dtype=np.int64)
+        states = _states_below(self.order, self.letters)
+        self.counts = np.zeros((states, self.letters + 1), dtype=np.int64)
 
     @property
     def paper_events(self) -> Literal["nucleotides", "nucleotides and end"] | None:
@@ -124,9 +136,9 @@ class NGram(base.LanguageModel):
         size = self.counts.size
         part = max(PART_EVENTS, 4 * size)
         parts = map_parts(lambda part, _: np.bincount(self._events(part), minlength=size), encoded, part)
-        counts = sum(parts).reshape(-1, NUM_SYMBOLS)
+        counts = sum(parts).reshape(self.counts.shape)
         if not self.ends:
-            counts[:, END] = 0
+            counts[:, -1] = 0
         return counts
 
     def _forget(self) -> None:
@@ -144,7 +156,7 @@ class NGram(base.LanguageModel):
     @cached_property
     def _nucleotide_log_table(self) -> np.ndarray:
         """Log-probabilities renormalised over A C G T, shape (states, 5); the last column is not used."""
-        return np.hstack([base._renormalised(self._log_table[:, :4]), np.zeros((len(self._log_table), 1))])
+        return np.hstack([base._renormalised(self._log_table[:, :-1]), np.zeros((len(self._log_table), 1))])
 
     def _probabilities(self) -> np.ndarray:
         smoothing = self.settings.smoothing
@@ -152,26 +164,26 @@ class NGram(base.LanguageModel):
             return self._witten_bell()
         seen = self.counts.sum(axis=1, keepdims=True)
         if smoothing == "laplace":
-            vocabulary = PAPER_VOCABULARY if self.paper else NUM_SYMBOLS
+            vocabulary = self.letters + (PAPER_EXTRA if self.paper else 1)
             p = (self.counts + 1) / (seen + vocabulary)
             if not self.ends:
-                p[:, END] = 0
+                p[:, -1] = 0
             return p
         # a context that was never seen predicts nothing, as in the paper: probability 0 for every symbol
         return self.counts / np.maximum(seen, 1)
 
     def _witten_bell(self) -> np.ndarray:
         """Witten and Bell (1991), method C, interpolated: mix counts with the next shorter context by novelty."""
-        longest = self.order - 1
-        starts = [self.counts[_states_below(j) : _states_below(j + 1)] for j in range(longest + 1)]
-        # anywhere[j]: events after each context of length j, wherever it stands, shape (4^j, 5)
+        longest, k = self.order - 1, self.letters
+        starts = [self.counts[_states_below(j, k) : _states_below(j + 1, k)] for j in range(longest + 1)]
+        # anywhere[j]: events after each context of length j, wherever it stands, shape (k^j, k + 1)
         anywhere = [starts[longest]]
         for j in range(longest - 1, -1, -1):
-            anywhere.insert(0, starts[j] + anywhere[0].reshape(4, 4**j, NUM_SYMBOLS).sum(axis=0))
+            anywhere.insert(0, starts[j] + anywhere[0].reshape(k, k**j, k + 1).sum(axis=0))
         levels = []
-        p = np.full((1, NUM_SYMBOLS), 1 / NUM_SYMBOLS)
+        p = np.full((1, k + 1), 1 / (k + 1))
         for j in range(longest + 1):
-            p = _interpolate(anywhere[j], p if j == 0 else np.tile(p, (4, 1)), self.novelty)
+            p = _interpolate(anywhere[j], p if j == 0 else np.tile(p, (k, 1)), self.novelty)
             # at the start of a gene the same context is known to be the whole prefix: one level more
             levels.append(_interpolate(starts[j], p, self.novelty) if j < longest else p)
         return np.concatenate(levels)
@@ -186,7 +198,7 @@ class NGram(base.LanguageModel):
     def nucleotide_log_distributions(self, sequences: base.Sequences) -> list[np.ndarray]:
         """See the base class."""
         encoded = encode(sequences)
-        rows = self._nucleotide_log_table[_states(encoded, self.order), :4]
+        rows = self._nucleotide_log_table[_states(encoded, self.order), :-1]
         return _by_sequence(rows, encoded.starts, last=1)
 
     def log_probs(self, sequences: base.Sequences) -> list[np.ndarray]:
@@ -212,7 +224,7 @@ class NGram(base.LanguageModel):
     def _events(self, encoded: EncodedSequences) -> np.ndarray:
         """Index into the raveled table of each event of the stream, shape (nucleotides + sequences,), intp."""
         events = _states(encoded, self.order)
-        events *= NUM_SYMBOLS
+        events *= self.letters + 1
         events += encoded.symbols
         return events
 
@@ -222,16 +234,16 @@ class NGram(base.LanguageModel):
         codes = np.zeros(len(prefixes), dtype=np.int64)
         length = len(prefixes[0]) if prefixes else 0
         for row in np.array(prefixes, dtype=np.int64).reshape(len(prefixes), length).T[-max(self.order - 1, 1) :]:
-            codes = codes * 4 + row
-        return length, codes % 4 ** min(length, self.order - 1)
+            codes = codes * self.letters + row
+        return length, codes % self.letters ** min(length, self.order - 1)
 
     def _next(self, state: tuple[int, np.ndarray]) -> np.ndarray:
         length, codes = state
-        return self._log_table[_states_below(min(length, self.order - 1)) + codes]
+        return self._log_table[_states_below(min(length, self.order - 1), self.letters) + codes]
 
     def _advance(self, state: tuple[int, np.ndarray], symbols: np.ndarray, alive: np.ndarray) -> tuple[int, np.ndarray]:
         length, codes = state
-        return length + 1, (codes[alive] * 4 + symbols) % 4 ** min(length + 1, self.order - 1)
+        return length + 1, (codes[alive] * self.letters + symbols) % self.letters ** min(length + 1, self.order - 1)
 
     def _arrays(self) -> dict[str, np.ndarray]:
         where = np.flatnonzero(self.counts)
@@ -248,9 +260,9 @@ class NGram(base.LanguageModel):
         self._forget()
 
 
-def _states_below(length: int) -> int:
-    """Number of states whose context is shorter than ``length`` nucleotides."""
-    return (4**length - 1) // 3
+def _states_below(length: int, letters: int = 4) -> int:
+    """Number of states whose context is shorter than ``length`` letters."""
+    return (letters**length - 1) // (letters - 1)
 
 
 def _states(encoded: EncodedSequences, order: int) -> np.ndarray:
@@ -259,6 +271,8 @@ def _states(encoded: EncodedSequences, order: int) -> np.ndarray:
     longest = order - 1
     if longest == 0:
         return np.zeros(len(symbols), dtype=np.intp)
+    if encoded.letters != 4:
+        return _states_of_any(encoded, longest)
     # code of the ``longest`` symbols before each event, by doubling; what reaches into the gene before is cut below
     bases = symbols & 3
     code = np.zeros(len(symbols), dtype=np.intp)
@@ -282,6 +296,19 @@ def _states(encoded: EncodedSequences, order: int) -> np.ndarray:
         state[rows] = (state[rows] & (4**j - 1)) + (offset[j] - offset[longest])
     state += offset[longest]
     return state
+
+
+def _states_of_any(encoded: EncodedSequences, longest: int) -> np.ndarray:
+    """`_states` of any alphabet."""
+    letters, starts = encoded.letters, encoded.starts
+    place = np.arange(len(encoded.symbols)) - np.repeat(starts[:-1], np.diff(starts))  # symbols before it in its text
+    state = np.zeros(len(place), dtype=np.intp)
+    for back in range(longest, 0, -1):
+        # a symbol that far back counts only if it is of the same text; what is shorter is numbered first
+        there = place >= back
+        state[there] = state[there] * letters + encoded.symbols[np.flatnonzero(there) - back]
+    shorter = np.array([_states_below(j, letters) for j in range(longest + 1)])
+    return state + shorter[np.minimum(place, longest)]
 
 
 def _add_shifted(code: np.ndarray, window: np.ndarray, done: int) -> None:

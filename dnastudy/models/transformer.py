@@ -126,9 +126,9 @@ class Decoder(Network):
     def __init__(self, settings: Transformer.Settings):
         super().__init__()
         s = settings
-        self.outputs, self.types = 4 + s.end, s.types
+        self.letters, self.outputs, self.types = s.letters, s.letters + s.end, s.types
         modern = s.block == "pre-norm"
-        self.embedding = Contexts(s.context, s.width, s.word_width, len(s.types))
+        self.embedding = Contexts(s.context, s.width, s.word_width, len(s.types), s.letters)
         self.position = None if modern else nn.Embedding(s.positions, s.width)
         block = Modern if modern else Paper
         self.blocks = nn.ModuleList(

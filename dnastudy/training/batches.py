@@ -16,7 +16,7 @@ from dnastudy.training.recipe import Recipe
 
 START = END
 """Input code before the first nucleotide: the end symbol is never an input otherwise. Codes above it are the starts of
-genes of each type."""
+genes of each type. (Of other alphabets, too, it is the number of letters.)"""
 IGNORED = -100
 """Target of padding (what torch ignores by default)."""
 
@@ -85,11 +85,11 @@ class Symbols:
     end : bool
         The network predicts the end of a gene too.
     starts : int array, shape (genes,), optional
-        Input code before the first nucleotide of each gene; `START` for all by default.
+        Input code before the first nucleotide of each gene; the start of no type for all by default.
     """
 
     def __init__(self, encoded: EncodedSequences, end: bool, device: torch.device, starts: np.ndarray | None = None):
-        self.end = end
+        self.end, self.letters = end, encoded.letters
         self.events = encoded.lengths + end
         """Symbols to predict in each gene, shape (genes,), on the host."""
         self._symbols = torch.from_numpy(encoded.symbols.copy()).to(device)
@@ -99,8 +99,8 @@ class Symbols:
     def batch(self, genes: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
         """Inputs and targets of these genes, both int64, shape (genes, most events of them).
 
-        Inputs begin with the start, each then a place behind the targets; padding is `START` in the inputs, `IGNORED`
-        in the targets.
+        Inputs begin with the start, each then a place behind the targets; padding is the start in the inputs,
+        `IGNORED` in the targets.
         """
         device = self._symbols.device
         index = torch.from_numpy(np.ascontiguousarray(genes)).to(device)
@@ -109,8 +109,8 @@ class Symbols:
         places = torch.arange(width, device=device)
         real = places < events[:, None]  # (genes, width)
         where = torch.where(real, self._starts[index][:, None] + places, 0)
-        symbols = torch.where(real, self._symbols[where].long(), END)
-        inputs = torch.nn.functional.pad(symbols[:, :-1], (1, 0), value=START)
+        symbols = torch.where(real, self._symbols[where].long(), self.letters)
+        inputs = torch.nn.functional.pad(symbols[:, :-1], (1, 0), value=self.letters)
         if self._first is not None:
             inputs[:, 0] = self._first[index]
         return inputs, torch.where(real, symbols, IGNORED)

@@ -28,8 +28,8 @@ from dnastudy.training.report import Course, Progress, Report, TrainingError
 
 SYNC = 20
 """Steps between two looks at the losses: each look waits for the GPU."""
-EXPLODED = 5 * math.log(5)
-"""Loss in nats a symbol, five times that of knowing nothing, which no training comes back from."""
+EXPLODED = 5.0
+"""Loss, as a multiple of that of knowing nothing, which no training comes back from."""
 LOWEST_RATE = 0.02
 
 
@@ -49,6 +49,7 @@ def train(
         From inputs, int64, shape (genes, length), 0..3 for A C G T and `START` before them, to logits, shape
         (genes, length, outputs); outputs is 4 (``network.outputs``), or 5 with the end of the gene. One that is told
         of gene types (``network.types``) learns those of the genes, and their start is `START` + 1, + 2, ...
+        Of another alphabet the codes are 0..``network.letters`` - 1, and the start is ``network.letters``.
     validation : EncodedSequences
         Genes that decide which epoch was best; where there are none, the last epoch is.
 
@@ -83,7 +84,8 @@ class _Training:
         network.to(self.fabric.device)
         self.compiled = torch.compile(network, dynamic=True) if compiling() else network
         self.model, self.optimizer = self.fabric.setup(self.compiled, optimizer)
-        end = network.outputs == 5
+        self.letters, end = network.letters, network.outputs > network.letters
+        self.exploded = EXPLODED * math.log(self.letters + 1)
         self.train_genes, held_out = (
             Symbols(genes, end, self.fabric.device, type_starts(genes.types, network.types))
             for genes in (train, validation)
@@ -151,7 +153,7 @@ class _Training:
             # a process without a gene of its own takes part with weight 0: all must be heard at the last part
             for number, part in enumerate(mine or [batch[:1]], 1):
                 inputs, targets = genes.batch(part)
-                inputs = _with_noise(inputs, recipe.noise)
+                inputs = _with_noise(inputs, recipe.noise, self.letters)
                 if self.network.types:
                     inputs = _without_types(inputs, recipe.untyped)
                 with fabric.no_backward_sync(self.model, enabled=number < len(mine)):
@@ -189,7 +191,7 @@ class _Training:
         ):
             symbols = int(self.train_genes.events[batch].sum())
             mean = loss / symbols
-            if not mean < EXPLODED or not math.isfinite(norm):
+            if not mean < self.exploded or not math.isfinite(norm):
                 self._give_up(number, batch, mean, norm)
             self.loss_sum, self.loss_count = self.loss_sum + loss, self.loss_count + symbols
             self.window = [self.window[0] + loss, self.window[1] + symbols]
@@ -199,7 +201,7 @@ class _Training:
 
     def _give_up(self, step: int, batch: np.ndarray, loss: float, norm: float) -> None:
         what = f"the loss is {loss:.4g} nats a symbol" if math.isfinite(loss) else f"the loss is {loss}"
-        if loss < EXPLODED:
+        if loss < self.exploded:
             what = f"the norm of the gradient is {norm}"
         kept = "no checkpoint had been written"
         if self.workspace and (self.workspace.folder / checkpoint.NAME).exists():
@@ -243,8 +245,8 @@ class _Training:
         with torch.no_grad(), fabric.autocast():
             for run in runs[fabric.global_rank :: fabric.world_size]:
                 inputs, targets = genes.batch(run)
-                targets = torch.where(targets < 4, targets, IGNORED)
-                found[0] += _nats(self.compiled(inputs)[..., :4], targets)
+                targets = torch.where(targets < self.letters, targets, IGNORED)
+                found[0] += _nats(self.compiled(inputs)[..., : self.letters], targets)
                 found[1] += (targets != IGNORED).sum()
         if fabric.world_size > 1:
             found = fabric.all_reduce(found, reduce_op="sum")
@@ -309,12 +311,12 @@ class _Training:
 _NUMBERS = ("epoch", "place", "step", "symbols", "loss_sum", "loss_count", "best", "since_best")
 
 
-def _with_noise(inputs: torch.Tensor, share: float) -> torch.Tensor:
+def _with_noise(inputs: torch.Tensor, share: float, letters: int) -> torch.Tensor:
     """Inputs with this share of their nucleotides drawn anew, all four alike."""
     if not share:
         return inputs
-    drawn = (torch.rand(inputs.shape, device=inputs.device) < share) & (inputs < START)
-    return torch.where(drawn, torch.randint_like(inputs, 4), inputs)
+    drawn = (torch.rand(inputs.shape, device=inputs.device) < share) & (inputs < letters)
+    return torch.where(drawn, torch.randint_like(inputs, letters), inputs)
 
 
 def _without_types(inputs: torch.Tensor, share: float) -> torch.Tensor:
