@@ -17,8 +17,9 @@ import pandas as pd
 
 from dnastudy import models
 from dnastudy.datasets import Dataset
-from dnastudy.experiments import Log, Store, digest, identity
+from dnastudy.experiments import Log, Store, identity
 from dnastudy.files import whole_folder
+from dnastudy.fitting import digest
 from dnastudy.models.typed import frequent_types
 from dnastudy.records import code_hash, from_json, peak_memory_mb, reset_peak_memory, surroundings, to_json
 from dnastudy.runs import Profile, Run, representatives

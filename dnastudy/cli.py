@@ -110,7 +110,7 @@ def evaluate(
 
 def _settings(model, preset, settings, validation, join_validation, prequential=False):
     """Settings given on the command line, checked before any file is read."""
-    from dnastudy.experiments import check_join
+    from dnastudy.fitting import check_join
     from dnastudy.models import create, model_class
 
     cls = model_class(model)
@@ -125,7 +125,7 @@ def _settings(model, preset, settings, validation, join_validation, prequential=
 
 def _fit(model, given, train, validation, join_validation, policies, workspace=None, test=None, by_type=False):
     """Return the fitted model, the sequences it has learned from, and the seconds; what is on two sides is said."""
-    from dnastudy.experiments import fit_model, learnable
+    from dnastudy.fitting import fit_model, learnable
     from dnastudy.models import model_class
     from dnastudy.models.typed import ENOUGH, frequent_types
     from dnastudy.training.report import TrainingError

@@ -6,7 +6,7 @@ import hashlib
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -16,6 +16,7 @@ import pandas as pd
 import yaml
 
 from dnastudy.genes import DataError, Policy, ReadReport, read_genes, table_hash
+from dnastudy.sequences import NUCLEOTIDES
 from dnastudy.splits import random_split, subset
 
 SIMULATED = "simulated"
@@ -46,6 +47,10 @@ class Dataset:
         What ``counts`` holds.
     pair_files : dict of paths
         Files of mutated test genes beside the splits, by seed and most edits: "419432-5".
+    letters : int
+        Size of the alphabet; other than 4 only in texts that genes are set beside (`texts`).
+    text : path, optional
+        English text that came with the genes, to set them beside.
     """
 
     name: str
@@ -53,6 +58,8 @@ class Dataset:
     splits: dict[str, pd.DataFrame]
     counts_description: str
     pair_files: dict[str, Path] = field(default_factory=dict)
+    letters: int = len(NUCLEOTIDES)
+    text: Path | None = None
 
     @property
     def real(self) -> bool:
@@ -67,7 +74,7 @@ class Dataset:
     def again(self, parts: Sequence[pd.DataFrame], words: str) -> Dataset:
         """The same data set cut anew into train, validation and test; ``words`` are added to its description."""
         named = dict(zip(("train", "validation", "test"), parts, strict=True))
-        return _dataset(self.name, f"{self.description}, {words}", named)
+        return replace(_dataset(self.name, f"{self.description}, {words}", named), letters=self.letters, text=self.text)
 
     def part(self, fraction: float, seed: int) -> Dataset:
         """With so much of the training and validation genes (`splits.subset`), and all test genes."""
@@ -119,7 +126,9 @@ def load_dataset(data: str, *, genes: int = 4000, seed: int = 1) -> Dataset:
         raise DataError(f"{data}: no such file or folder of genes")
     # a changed file is another data set: the cache sees size and time
     stamp = tuple((p.name, p.stat().st_mtime_ns, p.stat().st_size) for p in _files(path))
-    return _load(data, path, genes, seed, stamp)
+    found = _load(data, path, genes, seed, stamp)
+    english = sorted((path / "text").glob("*.txt")) if path.is_dir() else []
+    return replace(found, text=english[0]) if english else found
 
 
 def _files(path: Path) -> list[Path]:

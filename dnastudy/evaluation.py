@@ -20,8 +20,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from dnastudy.alphabets import encode_letters
 from dnastudy.models.base import LanguageModel
-from dnastudy.sequences import encode
+from dnastudy.sequences import NUCLEOTIDES, EncodedSequences
 
 REPLICATES = 1000
 LEVEL = 0.95
@@ -61,7 +62,7 @@ def score(
     rows = []
     events = model.paper_events
     for batch in [[gene] for gene in genes["sequence"]] if prequential else _batches(genes["sequence"]):
-        encoded = encode(batch)
+        encoded = _encoded(model, batch)
         log_probs, renormalised = model.all_log_probs(encoded)
         raw, nucleotides = _sums(log_probs), _sums(renormalised)
         if events == "nucleotides":
@@ -96,6 +97,11 @@ def _batches(sequences: pd.Series) -> list[list[str]]:
     return [list(part) for part in np.split(sequences.to_numpy(dtype=object), np.unique(cuts)) if len(part)]
 
 
+def _encoded(model: LanguageModel, batch: list[str]) -> EncodedSequences:
+    """Sequences in the alphabet of a model."""
+    return encode_letters(batch, getattr(model.settings, "letters", len(NUCLEOTIDES)))
+
+
 def _sums(rows: list[np.ndarray]) -> np.ndarray:
     return np.array([row.sum() for row in rows])
 
@@ -112,7 +118,8 @@ def nucleotide_perplexity(scores: pd.DataFrame) -> float:
 
 def quick_perplexity(model: LanguageModel, genes: pd.DataFrame) -> float:
     """Nucleotide perplexity of a model on genes, without scores and intervals: for choosing between models."""
-    nats = sum(row.sum() for batch in _batches(genes["sequence"]) for row in model.nucleotide_log_probs(batch))
+    batches = (_encoded(model, batch) for batch in _batches(genes["sequence"]))
+    nats = sum(row.sum() for batch in batches for row in model.nucleotide_log_probs(batch))
     return math.exp(-nats / genes["sequence"].str.len().sum())
 
 

@@ -12,10 +12,9 @@ import inspect
 import json
 import os
 import shutil
-import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -26,14 +25,14 @@ from filelock import FileLock
 from dnastudy import evaluation, models
 from dnastudy.datasets import Dataset
 from dnastudy.files import whole_folder
-from dnastudy.generation import NOTE, length_notes
-from dnastudy.models.base import LanguageModel, Sequences
+from dnastudy.fitting import check_join, code_of, digest, fit_model, learnable
+from dnastudy.models.base import LanguageModel
 from dnastudy.records import code_hash, from_json, peak_memory_mb, reset_peak_memory, surroundings, to_json
 from dnastudy.runs import Run
-from dnastudy.sequences import EncodedSequences, encode
 from dnastudy.terminal import training_lines
+from dnastudy.texts import load_text
 from dnastudy.training.log import LOG, Workspace
-from dnastudy.training.report import Report, TrainingError
+from dnastudy.training.report import TrainingError
 
 STORE_VARIABLE = "DNASTUDY_STORE"
 LENGTH_BINS = [0, 100, 200, 300, 400, 500, 1000, 10**9]
@@ -43,26 +42,10 @@ Log = Callable[[str], None]
 # identity
 
 
-def digest(parts: dict[str, Any]) -> str:
-    """Sixteen hex digits of plain values."""
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def _code(cls: type[LanguageModel]) -> tuple[str, str]:
-    """Hash of the code a model's fit depends on, and of the code its scores depend on."""
-    package, _, rest = cls.__module__.partition(".")
-    # a model from outside the package is code as well (none can be seen of one typed into a notebook)
-    outside = getattr(sys.modules[cls.__module__], "__file__", None)
-    file = f"{rest.replace('.', '/')}.py" if package == "dnastudy" else outside
-    own = [file] if file else []
-    everything = ["sequences.py", "models/base.py", *cls.further_code, *own]
-    return code_hash(*(everything if cls.learning_code is None else [*cls.learning_code, *own])), code_hash(*everything)
-
-
 def identity(run: Run, dataset: Dataset) -> tuple[dict[str, Any], dict[str, Any]]:
     """What identifies the fit, and what identifies its scores."""
     cls = models.model_class(run.model)
-    learning, everything = _code(cls)
+    learning, everything = code_of(cls)
     members = [
         run.model_copy(update={"model": name, "settings": settings}) for name, settings in cls.parts(run.settings)
     ]
@@ -76,7 +59,7 @@ def identity(run: Run, dataset: Dataset) -> tuple[dict[str, Any], dict[str, Any]
         **({"types": _types_hash(run, dataset)} if cls.learns_types(run.settings) else {}),
         # how its members are read is part of what it fits
         **(
-            {"members": [[digest(identity(m, dataset)[0]), _code(models.model_class(m.model))[1]] for m in members]}
+            {"members": [[digest(identity(m, dataset)[0]), code_of(models.model_class(m.model))[1]] for m in members]}
             if members
             else {}
         ),
@@ -88,7 +71,7 @@ def identity(run: Run, dataset: Dataset) -> tuple[dict[str, Any], dict[str, Any]
         "types": digest({"types": list(dataset.splits[run.test]["type"])}),
         "replicates": run.replicates,
         "prequential": run.prequential,
-        "code": [code_hash("evaluation.py"), everything, hashlib.sha256(record.encode()).hexdigest()],
+        "code": [code_hash("evaluation.py", "alphabets.py"), everything, hashlib.sha256(record.encode()).hexdigest()],
     }
 
 
@@ -167,7 +150,9 @@ class Store:
 
     def genes(self, run: Run, dataset: Dataset) -> Dataset:
         """The genes of a run: those of the data set, split and thinned as it asks."""
-        if run.split == "family":
+        if run.corpus:
+            dataset = load_text(run.corpus, dataset.text)
+        elif run.split == "family":
             dataset = self.by_family(dataset)
         return dataset.part(run.fraction, run.subset) if run.fraction < 1 else dataset
 
@@ -312,62 +297,3 @@ def length_labels(genes: pd.DataFrame) -> pd.Series:
     """Length class of each gene, as text that sorts by length."""
     names = [f"{a + 1:>4}-{b} nt" if b < 10**9 else f"{a + 1:>4} nt and more" for a, b in pairwise(LENGTH_BINS)]
     return pd.cut(genes["sequence"].str.len(), LENGTH_BINS, labels=names).astype(str)
-
-
-def learnable(name: str, settings: dict[str, Any], genes: pd.DataFrame) -> Sequences:
-    """What a model is given of a gene table: the sequences, with their types only where it learns those."""
-    sequences = list(genes["sequence"])
-    return encode(sequences, genes["type"]) if models.model_class(name).learns_types(settings) else sequences
-
-
-def check_join(model: LanguageModel) -> None:
-    """ModelError if the model cannot take more genes after training: to be known before hours of it."""
-    for part in getattr(model, "members", [model]):
-        if type(part).join is LanguageModel.join:
-            part.join([])
-
-
-def _plain_genes(genes: Sequences) -> list:
-    if not isinstance(genes, EncodedSequences):
-        return list(genes)
-    return [hashlib.sha256(genes.symbols.tobytes()).hexdigest(), [] if genes.types is None else genes.types.tolist()]
-
-
-def fit_model(
-    name: str,
-    settings: dict[str, Any],
-    train: Sequences,
-    validation: Sequences | None,
-    join: Sequences | None = None,
-    workspace: Workspace | None = None,
-    report: Report | None = None,
-    members: Sequence[LanguageModel] = (),
-) -> tuple[LanguageModel, float]:
-    """Return a model fitted on ``train``, joined by ``join``, and the seconds that took, encoding included.
-
-    ``workspace`` keeps the checkpoints of a long training, whose ``report`` tells its progress; one without a
-    fingerprint gets that of the genes, settings and code, so that none goes on from the checkpoint of another.
-    ``members`` are the fitted parts of a model made of others.
-    """
-    surroundings()  # the commit of what is trained here, not of what is there when it ends
-    model = models.create(name, settings)
-    if join is not None and len(join):
-        check_join(model)
-    if workspace and not workspace.fingerprint:
-        parts = {"model": name, "settings": model.settings.model_dump(mode="json"), "code": _code(type(model))[0]}
-        given = {"train": train, "validation": validation, "join": join}
-        fingerprint = digest({**parts, **{key: genes and _plain_genes(genes) for key, genes in given.items()}})
-        workspace = replace(workspace, fingerprint=fingerprint)
-    model.prepare()
-    reset_peak_memory()
-    start = time.perf_counter()
-    if members:
-        model.combine(members, validation)
-    else:
-        model.fit_long(train, validation, workspace, report)
-    if join is not None and len(join):
-        model.join(join)
-    # a training that went on after a kill took longer than this call
-    seconds = max(time.perf_counter() - start, model.notes.get("training", {}).get("seconds", 0.0))
-    model.notes = {**model.notes, NOTE: length_notes(encode(train))}
-    return model, seconds

@@ -32,6 +32,17 @@ class Curve(Settings):
     )
 
 
+class Texts(Settings):
+    """Learning curves of the same models on what is no gene."""
+
+    corpora: list[str] = Field(default=[], description="texts and simulated sources (`texts`)")
+    models: list[str] = Field(default=[], description="models of the curves, by name")
+    fractions: list[Annotated[float, Field(gt=0, le=1)]] = Field(
+        default=[1.0], description="shares of the training text"
+    )
+    seeds: list[int] = Field(default=[1], min_length=1, description="seeds of the parts and of the models")
+
+
 class Curves(Settings):
     """Learning curves: each model on growing parts of the training genes, at random and by family."""
 
@@ -40,6 +51,7 @@ class Curves(Settings):
     )
     seeds: list[int] = Field(default=[1, 2, 3], min_length=1, description="seeds of the parts and of the models")
     models: dict[str, Curve] = Field(default={}, description="models by name")
+    texts: Texts = Field(default=Texts(), description="the same on texts and simulated sources")
 
 
 class Profile(Settings):
@@ -107,6 +119,7 @@ class Run(Settings):
         default="own", description="own: the data set's own splits; family: no held-out gene has a training relative"
     )
     fraction: float = Field(default=1.0, gt=0, le=1, description="share of the training and validation genes it gets")
+    corpus: str = Field(default="", description="a text or a simulated source in the place of the genes (`texts`)")
     subset: int = Field(default=0, ge=0, description="seed of that share")
 
 
@@ -244,31 +257,6 @@ def registered_runs(profile: Profile) -> list[Run]:
     ]
 
 
-def curve_runs(profile: Profile) -> list[Run]:
-    """Every point of the learning curves, on both splits; those of the first seed and of all genes come first.
-
-    A network reads a part of the genes more often than all of them: by the square root of its share, so that it takes
-    fewer steps, but not as few as it has genes.
-    """
-    rows, curves = [], profile.curves
-    for seed in curves.seeds:
-        for name, curve in curves.models.items():
-            known = models.model_class(curve.model).Settings
-            for fraction in sorted(curve.fractions or curves.fractions, reverse=True):
-                if fraction == 1 and "seed" not in known.model_fields and seed != curves.seeds[0]:
-                    continue  # the same again
-                settings = {**curve.settings, **({"seed": seed} if "seed" in known.model_fields else {})}
-                if curve.model in NEURAL:
-                    whole = curve.settings.get("epochs", known.model_fields["epochs"].default)
-                    settings["epochs"] = round(whole / fraction**0.5)
-                rows += [
-                    Run(name=f"curve-{name}-{split}-{round(1 / fraction)}-{seed}", model=curve.model, settings=settings,
-                        split=split, fraction=fraction, subset=seed, replicates=profile.bootstrap_replicates)
-                    for split in ("own", "family")
-                ]  # fmt: skip
-    return rows
-
-
 GROUPS = (ngram_runs, expert_runs, expert_trials, neural_runs, neural_trials, ensemble_runs, registered_runs)
 
 
@@ -300,7 +288,7 @@ def find_run(profile: Profile, name: str) -> Run:
 
     Groups are made one after the other, so that a job that counts n-grams does not wait for torch.
     """
-    for group in (*GROUPS, curve_runs):
+    for group in GROUPS:
         for run in group(profile):
             if run.name == name:
                 return run

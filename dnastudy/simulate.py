@@ -297,7 +297,7 @@ class MarkovSource:
                 step, (np.arange(contexts), (np.arange(contexts) * 4 + symbol) % contexts), self.transition[:, symbol]
             )
         equations = np.vstack([step.T - np.eye(contexts), np.ones(contexts)])
-        if np.linalg.matrix_rank(equations[:-1]) != contexts - 1:
+        if np.linalg.matrix_rank(equations[:-1], tol=1e-10) != contexts - 1:
             raise ValueError("the chain falls apart: it has no unique stationary distribution")
         solution = np.linalg.lstsq(equations, np.append(np.zeros(contexts), 1.0), rcond=None)[0]
         self.stationary = np.clip(solution, 0, None) / np.clip(solution, 0, None).sum()

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from helpers import random_sequences
 
-from dnastudy.experiments import fit_model
+from dnastudy.fitting import fit_model
 from dnastudy.generation import NOTE, draw_lengths, generate, length_notes
 from dnastudy.models import MODELS, ModelError, create, load, model_class
 from dnastudy.sequences import encode

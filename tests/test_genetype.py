@@ -6,7 +6,7 @@ from helpers import gene_frame
 from sklearn.metrics import f1_score, recall_score
 
 from dnastudy.datasets import Dataset
-from dnastudy.experiments import fit_model
+from dnastudy.fitting import fit_model
 from dnastudy.models import create, model_class
 from dnastudy.sequences import encode
 from dnastudy.tasks.base import Case

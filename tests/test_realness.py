@@ -5,7 +5,7 @@ import pytest
 from helpers import gene_frame, random_sequences
 
 from dnastudy.datasets import Dataset
-from dnastudy.experiments import fit_model
+from dnastudy.fitting import fit_model
 from dnastudy.relatives import families
 from dnastudy.sequences import reverse_complement
 from dnastudy.tasks.base import Case

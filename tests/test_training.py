@@ -20,7 +20,7 @@ from helpers import ROOT, random_sequences
 from dnastudy import models
 from dnastudy.datasets import paper
 from dnastudy.errors import ModelError
-from dnastudy.experiments import fit_model
+from dnastudy.fitting import fit_model
 from dnastudy.models.lstm import LSTM, Recurrent
 from dnastudy.sequences import encode
 from dnastudy.training import checkpoint, hardware

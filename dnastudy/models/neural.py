@@ -68,9 +68,8 @@ class NeuralModel(base.LanguageModel):
             if self.letters != 4 and self.types:
                 raise ValueError("types are those of genes, and genes have 4 letters")
             if self.letters**self.context > LARGEST_TABLE:
-                raise ValueError(
-                    f"context: {self.letters} letters make more than {LARGEST_TABLE:,} words of {self.context}; lower it"
-                )
+                words = f"{LARGEST_TABLE:,} words of {self.context}"
+                raise ValueError(f"context: {self.letters} letters make more than {words}; lower it")
             return self
 
     def __init__(self, settings: dict[str, Any] | base.Settings | None = None):

@@ -21,7 +21,7 @@ from dnastudy.sequences import EncodedSequences, encode, map_parts
 
 PAPER_EXTRA = 3
 """Symbols over which the paper's Laplace spreads its additions beside A C G T: start, end and unknown."""
-LARGEST_TABLE = 4**12
+LARGEST_TABLE = 20_000_000
 """N-grams that are counted at most, seen or not."""
 
 
