@@ -178,6 +178,7 @@ def sweep(
 def study(
     profile: ProfileName = "quick",
     cores: Cores = 2,
+    curves: Annotated[bool, typer.Option("--curves", help="Only the points of the learning curves, no book.")] = False,
     dry_run: Annotated[bool, typer.Option(help="Only say what would be done.")] = False,
     executor_profile: Annotated[str, typer.Option(help="Snakemake profile of a cluster, a folder.")] = "",
 ) -> None:
@@ -192,8 +193,8 @@ def study(
     root = find_root()
     _profile(profile).dataset()  # no genes: one clear error here rather than a failed job
     more = (["--dry-run"] if dry_run else []) + (["--profile", executor_profile] if executor_profile else [])
-    _workflow(root, profile, cores, more)
-    if not dry_run:
+    _workflow(root, profile, cores, [*more, *(["--", "curves"] if curves else [])])
+    if not dry_run and not curves:
         page = root / "_build" / Path(profile).stem / "book" / "index.html"
         say(f"\nThe study is done. Open {page} in a browser; it needs no network.")
         print(page)
@@ -308,17 +309,27 @@ def job_data(out: Path, profile: ProfileName = "quick") -> None:
 def job_run(name: str, out: Path, profile: ProfileName = "quick") -> None:
     """Compute one run of a profile, put its model to the tasks, and write its record."""
     from dnastudy.assess import assess_all
+    from dnastudy.curves import PREFIX, find_any
     from dnastudy.experiments import Store
     from dnastudy.files import write_whole
     from dnastudy.records import to_json
-    from dnastudy.runs import find_run
 
     settings = _profile(profile)
-    run, dataset, store = find_run(settings, name), settings.dataset(), Store()
+    run, dataset, store = find_any(settings, name), settings.dataset(), Store()
     record = store.get(run, dataset, say).record
-    outcomes = assess_all(store, settings, [run], dataset, say)
+    # tasks are of the study's own models, not of every point of a curve
+    outcomes = assess_all(store, settings, [] if name.startswith(PREFIX) else [run], dataset, say)
     tasks = {task: found[name].record["id"] for task, found in outcomes.items() if name in found}
     write_whole(out, to_json({**record, "tasks": tasks}))
+
+
+@job.command("carry")
+def job_carry(profile: ProfileName = "cpu") -> None:
+    """Put the finished points of the learning curves where they come with the repository; nothing is computed."""
+    from dnastudy.chapters import find_root
+    from dnastudy.curves import carry
+
+    say(f"{carry(_profile(profile), find_root())} points of learning curves are carried")
 
 
 @job.command("chapter")

@@ -1,15 +1,24 @@
-"""Learning curves: which runs are their points."""
+"""Learning curves: which runs are their points, and the curves through them."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from dnastudy import models
+import numpy as np
+
+from dnastudy import carried, evaluation, models
 from dnastudy.datasets import Dataset
-from dnastudy.runs import NEURAL, Curve, Profile, Run
+from dnastudy.experiments import Result, Store
+from dnastudy.powerlaw import PowerLaw, fit_power_law
+from dnastudy.runs import NEURAL, Curve, Profile, Run, find_run
 from dnastudy.texts import ENGLISH, letters_of
+
+PREFIX = "curve-"
+"""How the names of all points begin."""
 
 
 def curve_runs(profile: Profile) -> list[Run]:
@@ -22,7 +31,7 @@ def curve_runs(profile: Profile) -> list[Run]:
     for seed in curves.seeds:
         for name, curve in curves.models.items():
             rows += [
-                Run(name=f"curve-{name}-{split}-{round(1 / fraction)}-{seed}", split=split, fraction=fraction,
+                Run(name=f"{PREFIX}{name}-{split}-{round(1 / fraction)}-{seed}", split=split, fraction=fraction,
                     subset=seed, replicates=profile.bootstrap_replicates, **_point(curve, fraction, seed))
                 for fraction in sorted(curve.fractions or curves.fractions, reverse=True)
                 # without a seed of its own a model that gets all genes is the same again
@@ -50,12 +59,34 @@ def text_runs(profile: Profile, dataset: Dataset) -> list[Run]:
                 length = int(getattr(known, longest) * math.log(4) / math.log(letters) + 1e-9)
                 more = {} if letters == 4 else {"letters": letters, longest: max(1, length)}
                 rows += [
-                    Run(name=f"curve-{name}-{corpus}-{round(1 / fraction)}-{seed}", corpus=corpus, fraction=fraction,
-                        subset=seed, replicates=profile.bootstrap_replicates, **_point(curve, fraction, seed, more))
+                    Run(name=f"{PREFIX}{name}-{corpus}-{round(1 / fraction)}-{seed}", corpus=corpus,
+                        symbols=texts.symbols, fraction=fraction, subset=seed,
+                        replicates=profile.bootstrap_replicates, **_point(curve, fraction, seed, more))
                     for fraction in sorted(texts.fractions, reverse=True)
                     if fraction < 1 or seed == texts.seeds[0] or _seeded(curve)
                 ]  # fmt: skip
     return rows
+
+
+def grid(profile: Profile) -> list[Run]:
+    """Every point of the learning curves."""
+    return [*curve_runs(profile), *text_runs(profile, profile.dataset())]
+
+
+def find_any(profile: Profile, name: str) -> Run:
+    """Run of this name, of the study or of its learning curves; ModelError if there is none."""
+    for run in grid(profile) if name.startswith(PREFIX) else []:
+        if run.name == name:
+            return run
+    return find_run(profile, name)
+
+
+def carry(profile: Profile, root: Path) -> int:
+    """Put all finished points into the repository (see `carried`), and return how many; nothing is computed."""
+    dataset, store = profile.dataset(), Store()
+    found = {run.name: store.finished(run, dataset) for run in grid(profile)}
+    there = [(result.record, result.scores()) for result in found.values() if result is not None]
+    return carried.pack(root / carried.FOLDER, there)
 
 
 def _seeded(curve: Curve) -> bool:
@@ -69,3 +100,69 @@ def _point(curve: Curve, fraction: float, seed: int, more: Mapping[str, Any] | N
         whole = models.model_class(curve.model).Settings.parse(curve.settings, curve.model).epochs
         settings["epochs"] = round(whole / fraction**0.5)
     return {"model": curve.model, "settings": settings}
+
+
+# from finished runs to points and curves
+
+GROUPS = ("all", "with", "without")
+"""Test genes of a point: all, those with a relative among all of the training genes, and those without."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """One model after so many training symbols: mean bits a symbol of its seeds, and resamples of them.
+
+    Attributes
+    ----------
+    symbols : float
+        Training nucleotides or letters, mean over seeds.
+    bits : array, shape (replicates + 1,)
+        Held-out bits a symbol: first of all test genes and seeds, then of resamples of both.
+    """
+
+    symbols: float
+    bits: np.ndarray
+    parameters: float
+    seeds: int
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95 % over test genes and seeds."""
+        return evaluation.interval(self.bits[1:])
+
+
+def points(results: Sequence[Result], replicates: int, chosen: np.ndarray | None = None) -> list[Point]:
+    """Points of one curve, from the fewest training symbols to the most.
+
+    Parameters
+    ----------
+    results : Results of one model on parts of the same training genes; several seeds of a part are one point.
+    chosen : array of bool, optional
+        Test genes that count. The same resamples are taken for all points of the same genes, so that curves of
+        different models are paired.
+    """
+    shares: dict[float, list[Result]] = {}
+    for result in results:
+        shares.setdefault(result.record["data"]["fraction"], []).append(result)
+    found = []
+    for fraction, runs in sorted(shares.items()):
+        each = []
+        for run in runs:
+            scores = run.scores()
+            scores = scores if chosen is None else scores[chosen].reset_index(drop=True)
+            each.append(np.append(evaluation.bits_per_base(scores), evaluation.bootstrap(scores, replicates)))
+        bits = np.stack(each)  # (seeds, replicates + 1)
+        # resamples of the seeds as well, where there are several
+        random = np.random.default_rng(round(1 / fraction))
+        drawn = random.multinomial(len(runs), np.full(len(runs), 1 / len(runs)), size=replicates).T / len(runs)
+        mean = np.append(bits[:, 0].mean(), (drawn * bits[:, 1:]).sum(axis=0))
+        records = [run.record for run in runs]
+        symbols = float(np.mean([record["data"]["train_nucleotides"] for record in records]))
+        parameters = float(np.mean([record["parameters"] for record in records]))
+        found.append(Point(symbols, mean, parameters, len(runs)))
+    return found
+
+
+def curve_of(found: Sequence[Point]) -> PowerLaw:
+    """Saturating power law through points: first of all test genes and seeds, then of their resamples."""
+    return fit_power_law(np.array([point.symbols for point in found]), np.stack([p.bits for p in found], axis=1))

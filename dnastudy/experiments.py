@@ -22,12 +22,12 @@ from typing import Any
 import pandas as pd
 from filelock import FileLock
 
-from dnastudy import evaluation, models
+from dnastudy import carried, evaluation, models
 from dnastudy.datasets import Dataset
 from dnastudy.files import whole_folder
 from dnastudy.fitting import check_join, code_of, digest, fit_model, learnable
 from dnastudy.models.base import LanguageModel
-from dnastudy.records import code_hash, from_json, peak_memory_mb, reset_peak_memory, surroundings, to_json
+from dnastudy.records import PACKAGE, code_hash, from_json, peak_memory_mb, reset_peak_memory, surroundings, to_json
 from dnastudy.runs import Run
 from dnastudy.terminal import training_lines
 from dnastudy.texts import load_text
@@ -121,10 +121,14 @@ class Result:
 
 
 class Store:
-    """Finished fits and runs in a folder (default: ``_build/store``, or the one named by DNASTUDY_STORE)."""
+    """Finished fits and runs in a folder (default: ``_build/store``, or the one named by DNASTUDY_STORE).
 
-    def __init__(self, root: str | os.PathLike | None = None):
+    ``carried``: folder of runs that come with the repository, and need not be computed (see `carried`).
+    """
+
+    def __init__(self, root: str | os.PathLike | None = None, carried: Path | None = PACKAGE.parent / carried.FOLDER):
         self.root = Path(root or os.environ.get(STORE_VARIABLE) or Path("_build") / "store").resolve()
+        self.carried = carried
 
     def get(self, run: Run, dataset: Dataset, log: Log | None = None) -> Result:
         """Return the run's result, computing what is missing of it; other processes wait for the same run."""
@@ -134,13 +138,21 @@ class Store:
         folder = self.root / "runs" / name
         if not (folder / "record.json").exists():
             with self.lock(name):
-                if not (folder / "record.json").exists():
+                test = dataset.splits[run.test]
+                have = self.carried is not None and carried.unpack(self.carried, name, test, folder)
+                if not have and not (folder / "record.json").exists():
                     if run.prequential:
                         check_join(models.create(run.model, run.settings))
                     model, fitted = self._fit(run, dataset, fit, fit_parts, log)
                     self._score(run, dataset, model, fitted, folder, {"id": name, "fit": fit}, log)
         record = from_json((folder / "record.json").read_text())
         return Result({**record, "name": run.name}, folder)
+
+    def finished(self, run: Run, dataset: Dataset) -> Result | None:
+        """The run's result if it is there; nothing is computed."""
+        name = run_id(run, self.genes(run, dataset))
+        there = (self.root / "runs" / name / "record.json").exists()
+        return self.get(run, dataset) if there else None
 
     def fit(self, run: Run, dataset: Dataset, log: Log | None = None) -> tuple[LanguageModel, dict[str, Any]]:
         """Return the run's fitted model and the facts of its fit, without scoring any test gene."""
@@ -151,7 +163,7 @@ class Store:
     def genes(self, run: Run, dataset: Dataset) -> Dataset:
         """The genes of a run: those of the data set, split and thinned as it asks."""
         if run.corpus:
-            dataset = load_text(run.corpus, dataset.text)
+            dataset = load_text(run.corpus, dataset.text, run.symbols)
         elif run.split == "family":
             dataset = self.by_family(dataset)
         return dataset.part(run.fraction, run.subset) if run.fraction < 1 else dataset

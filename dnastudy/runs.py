@@ -36,6 +36,7 @@ class Texts(Settings):
     """Learning curves of the same models on what is no gene."""
 
     corpora: list[str] = Field(default=[], description="texts and simulated sources (`texts`)")
+    symbols: int = Field(default=1_000_000, ge=10_000, description="length of a simulated text, and of English at most")
     models: list[str] = Field(default=[], description="models of the curves, by name")
     fractions: list[Annotated[float, Field(gt=0, le=1)]] = Field(
         default=[1.0], description="shares of the training text"
@@ -120,6 +121,7 @@ class Run(Settings):
     )
     fraction: float = Field(default=1.0, gt=0, le=1, description="share of the training and validation genes it gets")
     corpus: str = Field(default="", description="a text or a simulated source in the place of the genes (`texts`)")
+    symbols: int = Field(default=1_000_000, ge=1, description="length of that text, at most")
     subset: int = Field(default=0, ge=0, description="seed of that share")
 
 
