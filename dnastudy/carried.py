@@ -40,9 +40,8 @@ def pack(folder: Path, results: Iterable[tuple[dict[str, Any], pd.DataFrame]]) -
     lines = [json.dumps(json.loads(to_json(record))) for record in records.values()]
     arrays = io.BytesIO()
     np.savez_compressed(arrays, **scores)
-    with whole_folder(folder) as half:
-        write_whole(half / RECORDS, "\n".join(lines) + "\n")
-        write_whole(half / SCORES, arrays.getvalue())
+    write_whole(folder / SCORES, arrays.getvalue())  # first: no record without its scores
+    write_whole(folder / RECORDS, "\n".join(lines) + "\n")
     return len(records)
 
 

@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from dnastudy import carried, evaluation, models
 from dnastudy.datasets import Dataset
 from dnastudy.experiments import Result, Store
+from dnastudy.files import write_whole
+from dnastudy.kin import PARTS, split_file
 from dnastudy.powerlaw import PowerLaw, fit_power_law
 from dnastudy.runs import NEURAL, Curve, Profile, Run, find_run
 from dnastudy.texts import ENGLISH, letters_of
@@ -28,14 +31,15 @@ def curve_runs(profile: Profile) -> list[Run]:
     fewer steps, but not as few as it has genes.
     """
     rows, curves = [], profile.curves
-    for seed in curves.seeds:
+    for seed in sorted({*curves.seeds, *(seed for curve in curves.models.values() for seed in curve.seeds or [])}):
         for name, curve in curves.models.items():
+            seeds = curve.seeds or curves.seeds
             rows += [
                 Run(name=f"{PREFIX}{name}-{split}-{round(1 / fraction)}-{seed}", split=split, fraction=fraction,
                     subset=seed, replicates=profile.bootstrap_replicates, **_point(curve, fraction, seed))
                 for fraction in sorted(curve.fractions or curves.fractions, reverse=True)
                 # without a seed of its own a model that gets all genes is the same again
-                if fraction < 1 or seed == curves.seeds[0] or _seeded(curve)
+                if seed in seeds and (fraction < 1 or seed == seeds[0] or _seeded(curve))
                 for split in ("own", "family")
             ]  # fmt: skip
     return rows
@@ -54,7 +58,7 @@ def text_runs(profile: Profile, dataset: Dataset) -> list[Run]:
         for seed in texts.seeds:
             for name in texts.models:
                 curve = profile.curves.models[name]
-                known = models.model_class(curve.model).Settings.parse(curve.settings, curve.model)
+                known = models.model_class(curve.model).Settings.parse(_settings(curve), curve.model)
                 longest = "order" if curve.model == "ngram" else "context"
                 length = int(getattr(known, longest) * math.log(4) / math.log(letters) + 1e-9)
                 more = {} if letters == 4 else {"letters": letters, longest: max(1, length)}
@@ -86,7 +90,16 @@ def carry(profile: Profile, root: Path) -> int:
     dataset, store = profile.dataset(), Store()
     found = {run.name: store.finished(run, dataset) for run in grid(profile)}
     there = [(result.record, result.scores()) for result in found.values() if result is not None]
+    parts = store.by_family(dataset).splits
+    table = pd.concat([parts[name][["id"]].assign(part=name) for name in PARTS])
+    write_whole(root / carried.FOLDER / split_file(dataset), table.to_csv(index=False))
     return carried.pack(root / carried.FOLDER, there)
+
+
+def _settings(curve: Curve) -> dict[str, Any]:
+    """Settings of a model that gets everything."""
+    named = models.model_class(curve.model).preset(curve.preset) if curve.preset else {}
+    return {**named, **curve.settings}
 
 
 def _seeded(curve: Curve) -> bool:
@@ -95,9 +108,10 @@ def _seeded(curve: Curve) -> bool:
 
 def _point(curve: Curve, fraction: float, seed: int, more: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Model and settings of one point of a curve."""
-    settings = {**curve.settings, **({"seed": seed} if _seeded(curve) else {}), **(more or {})}
+    given = _settings(curve)
+    settings = {**given, **({"seed": seed} if _seeded(curve) else {}), **(more or {})}
     if curve.model in NEURAL:
-        whole = models.model_class(curve.model).Settings.parse(curve.settings, curve.model).epochs
+        whole = models.model_class(curve.model).Settings.parse(given, curve.model).epochs
         settings["epochs"] = round(whole / fraction**0.5)
     return {"model": curve.model, "settings": settings}
 

@@ -13,7 +13,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -26,6 +26,7 @@ from dnastudy import carried, evaluation, models
 from dnastudy.datasets import Dataset
 from dnastudy.files import whole_folder
 from dnastudy.fitting import check_join, code_of, digest, fit_model, learnable
+from dnastudy.kin import Kin
 from dnastudy.models.base import LanguageModel
 from dnastudy.records import PACKAGE, code_hash, from_json, peak_memory_mb, reset_peak_memory, surroundings, to_json
 from dnastudy.runs import Run
@@ -120,7 +121,7 @@ class Result:
         return models.load(self.model_folder())
 
 
-class Store:
+class Store(Kin):
     """Finished fits and runs in a folder (default: ``_build/store``, or the one named by DNASTUDY_STORE).
 
     ``carried``: folder of runs that come with the repository, and need not be computed (see `carried`).
@@ -167,43 +168,6 @@ class Store:
         elif run.split == "family":
             dataset = self.by_family(dataset)
         return dataset.part(run.fraction, run.subset) if run.fraction < 1 else dataset
-
-    def by_family(self, dataset: Dataset, seed: int = 1) -> Dataset:
-        """The same genes in parts of the same sizes, with no held-out gene that has a training relative."""
-        from dnastudy.relatives import split_by_family
-
-        names = ("train", "validation", "test")
-        genes = pd.concat([dataset.splits[name] for name in names], ignore_index=True)
-        parts = {"hashes": [dataset.hashes[name] for name in names], "seed": seed}
-        name = digest({**parts, "code": code_hash("relatives.py", "sequences.py", "splits.py")})
-        folder = self.root / "families" / name
-        with self.lock(f"families-{name}"):
-            if not (folder / "split.csv").exists():
-                sizes = [len(dataset.splits[name]) / len(genes) for name in names]
-                cut = split_by_family(genes, sizes, seed)
-                table = pd.concat([part[["id"]].assign(part=name) for name, part in zip(names, cut, strict=True)])
-                with whole_folder(folder) as half:
-                    table.to_csv(half / "split.csv", index=False)
-        table = pd.read_csv(folder / "split.csv", dtype=str, keep_default_na=False)
-        of = genes.set_index("id", drop=False)
-        cut = [of.loc[table.loc[table["part"] == name, "id"]].reset_index(drop=True) for name in names]
-        return dataset.again(cut, f"split anew by family (seed {seed})")
-
-    def relatives(self, dataset: Dataset, memory: Sequence[str] = ("train",)) -> pd.DataFrame:
-        """Nearest relative of each test gene in the splits ``memory`` (see `relatives.nearest_relatives`)."""
-        from dnastudy.relatives import nearest_relatives
-
-        hashes = [dataset.hashes["test"], *(dataset.hashes[name] for name in memory)]
-        name = digest({"relatives": hashes, "code": code_hash("relatives.py", "sequences.py")})
-        folder = self.root / "relatives" / name
-        with self.lock(f"relatives-{name}"):
-            if not (folder / "relatives.csv").exists():
-                genes = pd.concat([dataset.splits[name] for name in memory], ignore_index=True)
-                table = nearest_relatives(dataset.test, genes)
-                with whole_folder(folder) as half:
-                    table.to_csv(half / "relatives.csv", index=False)
-        text = {"id": str, "nearest": str, "strand": str}
-        return pd.read_csv(folder / "relatives.csv", dtype=text, keep_default_na=False)
 
     def lock(self, name: str) -> FileLock:
         """Lock of this name, held by one process at a time."""

@@ -152,6 +152,26 @@ def families(genes: pd.DataFrame, *, min_identity: float = 0.7, min_coverage: fl
     return pd.factorize(connected_components(graph, directed=False)[1])[0]
 
 
+def aligned_share(queries: pd.DataFrame, targets: pd.DataFrame, threads: int | None = None) -> np.ndarray:
+    """Share of each query that lies in some alignment with a target, however short: repeats, pieces, distant relatives.
+
+    Returns
+    -------
+    float array, shape (queries,), 0..1; queries shorter than `SHORT` nt have 0.
+    """
+    lengths = np.fromiter(map(len, queries["sequence"]), dtype=np.int64, count=len(queries))
+    share = np.zeros(len(queries))
+    if not (lengths >= SHORT).any() or targets.empty:
+        return share
+    found = _search(queries, targets, lengths, threads or os.cpu_count() or 1)
+    for query, hits in found.groupby("query"):
+        covered = np.zeros(lengths[query], dtype=bool)
+        for first, last in hits[["first", "last"]].drop_duplicates().to_numpy():
+            covered[first:last] = True
+        share[query] = covered.mean()
+    return share
+
+
 def links(
     genes: pd.DataFrame, *, min_identity: float = 0.7, min_coverage: float = 0.5, thorough: bool = False,
     threads: int | None = None,
@@ -269,4 +289,5 @@ def _search(
     forward = (found["qend"] >= found["qstart"]) == (found["tend"] >= found["tstart"])
     found["coverage"] = span / lengths[found["query"].to_numpy(dtype=np.int64)]
     found["strand"] = np.where(forward, "+", "-")
-    return found[["query", "target", "identity", "coverage", "strand"]]
+    found["first"], found["last"] = found[["qstart", "qend"]].min(axis=1) - 1, found[["qstart", "qend"]].max(axis=1)
+    return found[["query", "target", "identity", "coverage", "strand", "first", "last"]]

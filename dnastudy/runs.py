@@ -30,6 +30,8 @@ class Curve(Settings):
     fractions: list[Annotated[float, Field(gt=0, le=1)]] | None = Field(
         default=None, description="shares of the training genes; None: those of all curves"
     )
+    preset: str = Field(default="", description="named settings of the model that these differ from")
+    seeds: list[int] | None = Field(default=None, min_length=1, description="seeds; None: those of all curves")
 
 
 class Texts(Settings):

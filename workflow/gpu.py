@@ -18,13 +18,14 @@ import sys
 import time
 from pathlib import Path
 
+from dnastudy.curves import grid
 from dnastudy.experiments import STORE_VARIABLE, Store, run_id
-from dnastudy.runs import Profile, Run, load_profile, neural_runs, neural_trials
+from dnastudy.runs import NEURAL, Profile, Run, load_profile, neural_runs, neural_trials
 
 
 def wanted(profile: Profile, names: list[str]) -> list[Run]:
-    """The runs asked for (all neural ones if none is named), seeds of the tuned models first."""
-    runs = [*neural_runs(profile), *neural_trials(profile)]
+    """The runs asked for (all neural ones if none is named), seeds of the tuned models first, learning curves last."""
+    runs = [*neural_runs(profile), *neural_trials(profile), *(run for run in grid(profile) if run.model in NEURAL)]
     known = {run.name: run for run in runs}
     if unknown := set(names) - set(known):
         raise SystemExit(f"unknown runs {sorted(unknown)}; known: {', '.join(known)}")
@@ -64,7 +65,7 @@ def main() -> None:
             log = (given.out / f"{run.name}.log").open("w")
             command += ["--profile", given.profile]
             going[run.name] = run, subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=environment)
-            print(f"{run.name}: started ({run_id(run, dataset)})", flush=True)
+            print(f"{run.name}: started ({run_id(run, store.genes(run, dataset))})", flush=True)
         for name, (run, process) in list(going.items()):
             if process.poll() is None:
                 continue
