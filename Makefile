@@ -4,7 +4,7 @@ CORES ?= 2
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup study test book bench notebooks picture browser clean
+.PHONY: help setup study test book bench notebooks picture browser blast clean
 
 help:
 	@echo "make study      run the study on simulated genes and build its book (minutes)"
@@ -27,7 +27,7 @@ setup: .venv/.ready
 study: setup
 	$(BIN)/dnastudy study --profile quick --cores $(CORES)
 
-test: setup browser
+test: setup browser blast
 	$(BIN)/python -m pytest --numprocesses $(CORES) --dist loadfile --nbval --nbval-current-env tests notebooks
 
 book: setup
@@ -50,6 +50,12 @@ browser:
 	@command -v chromium > /dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null \
 	  && apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium > /dev/null; } \
 	  || echo "no Chromium here: the browser tests will be skipped (Debian: apt install chromium)"
+
+# the check of the splits by a second program skips with a reason where there is no BLAST+
+blast:
+	@command -v blastn > /dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null \
+	  && apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq ncbi-blast+ > /dev/null; } \
+	  || echo "no BLAST+ here: its check of the splits will be skipped (Debian: apt install ncbi-blast+)"
 
 clean:
 	rm -rf .venv _build book/static/vendor .snakemake

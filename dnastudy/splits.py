@@ -46,8 +46,9 @@ def random_split(
     return tuple(part.reset_index(drop=True) for part in parts)
 
 
-LARGEST = 0.01
-"""Share of all genes above which a cluster is for training: a few large families would be most of a held-out part."""
+LARGEST, SMALLEST = 0.01, 10
+"""A cluster of more than this share of all genes, and of at least so many, is for training: a few large families would
+be most of a held-out part."""
 
 
 def family_split(
@@ -58,7 +59,8 @@ def family_split(
     Genes that are relatives of each other, directly or by a chain, are a cluster, and stay together. A gene may also be
     a short piece of a longer one, which then is its relative without having it for one: the cluster of the piece goes
     to no later part than that of the longer gene. Within that, clusters are dealt out, the largest first, to where most
-    is missing of their gene types; those of more than `LARGEST` of all genes go to the first part.
+    is missing of their gene types; those of more than `LARGEST` of all genes, and at least `SMALLEST`, go to the first
+    part.
 
     Parameters
     ----------
@@ -103,7 +105,7 @@ def family_split(
     for cluster in order[np.argsort(-held[order].sum(axis=1), kind="stable")].tolist():
         own = held[cluster]
         open_to = range(first[cluster], last[cluster] + 1)
-        if own.sum() > LARGEST * count and open_to[0] == 0:
+        if own.sum() > max(LARGEST * count, SMALLEST - 1) and open_to[0] == 0:
             open_to = [0]
         # how full each part would be of the types that the cluster has
         full = [float(own @ ((given[part] + own) / wanted[part])) for part in open_to]

@@ -1,0 +1,334 @@
+"""What the chapter on learning curves shows: curves, what they promise of more data, and the same on other texts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import altair as alt
+import numpy as np
+import pandas as pd
+
+from dnastudy import evaluation
+from dnastudy.curves import Point, curve_of, points
+from dnastudy.experiments import Result
+from dnastudy.figures import family_scale, loose, series_scale
+from dnastudy.memory import FAMILY, OWN, short_label
+from dnastudy.powerlaw import EXPONENTS, PowerLaw
+from dnastudy.runs import Run
+from dnastudy.texts import ENGLISH, SOURCES, source_of
+
+FEWEST = 3
+"""Points that a curve needs."""
+OWN_ALL, OWN_WITHOUT, BY_FAMILY = "own split, all test genes", "own split, without relatives", "split by family"
+
+
+@dataclass(frozen=True)
+class Line:
+    """One learning curve: a model on growing parts of one corpus, on one group of its held-out texts."""
+
+    label: str
+    family: str
+    group: str
+    corpus: str
+    points: list[Point]
+    law: PowerLaw | None
+    """None: too few points for a fit."""
+    floor: float | None = None
+    """Entropy of the source, bits, where it is known."""
+
+    @property
+    def last(self) -> Point:
+        """The point with most training symbols."""
+        return self.points[-1]
+
+
+def gene_lines(results: Mapping[str, Result], runs: Sequence[Run], has: np.ndarray, replicates: int) -> list[Line]:
+    """Curves on genes, on the groups `OWN_ALL`, `OWN_WITHOUT` and `BY_FAMILY`; ``has``: test genes with a relative."""
+    found = []
+    for group, split, chosen in ((OWN_ALL, OWN, None), (OWN_WITHOUT, OWN, ~has), (BY_FAMILY, FAMILY, None)):
+        if chosen is not None and (not chosen.any() or chosen.all()):
+            continue
+        for label, names in _labelled(results, [run for run in runs if run.split == split and not run.corpus]).items():
+            found.append(_line(label, group, "genes", [results[name] for name in names], replicates, chosen))
+    return [line for line in found if len(line.points) > 1]
+
+
+def text_lines(results: Mapping[str, Result], runs: Sequence[Run], replicates: int) -> list[Line]:
+    """Curves on texts and simulated sources."""
+    found = []
+    for corpus in dict.fromkeys(run.corpus for run in runs):
+        for label, names in _labelled(results, [run for run in runs if run.corpus == corpus]).items():
+            given = [results[name] for name in names]
+            line = _line(_without_order(label), corpus, corpus, given, replicates, None)
+            found.append(line)
+    return found
+
+
+def _labelled(results: Mapping[str, Result], runs: Sequence[Run]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for run in runs:
+        found.setdefault(short_label(results[run.name].record), []).append(run.name)
+    return found
+
+
+def _without_order(label: str) -> str:
+    """Orders of n-grams differ between alphabets."""
+    return "n-gram, Witten-Bell" if label.endswith("Witten-Bell") else label
+
+
+def _line(label, group, corpus, given: list[Result], replicates, chosen) -> Line:
+    found = points(given, replicates, chosen)
+    law = curve_of(found) if len(found) >= FEWEST else None
+    floor = source_of(corpus).entropy_rate if corpus in SOURCES else None
+    return Line(label, given[0].record["family"], group, corpus, found, law, floor)
+
+
+def curve_chart(lines: Sequence[Line], until: float) -> alt.TopLevelMixin:
+    """Bits per base against training nucleotides, a panel a group: points, and fits that reach up to ``until``."""
+    marks, fits = [], []
+    for line in lines:
+        about = {"label": line.label, "family": line.family, "group": line.group}
+        for point in line.points:
+            low, high = point.interval
+            marks.append({**about, "symbols": point.symbols, "bits": float(point.bits[0]), "low": low, "high": high})
+        if line.law is not None:
+            for symbols in np.geomspace(line.points[0].symbols, until, 24):
+                values = line.law.at(symbols)
+                low, high = evaluation.interval(values[1:])
+                fits.append({**about, "symbols": float(symbols), "bits": float(values[0]), "low": low, "high": high})
+    shown, groups = (list(dict.fromkeys(getattr(line, name) for line in lines)) for name in ("family", "group"))
+    panels = []
+    for group in groups:
+        x = alt.X("symbols:Q", title="training nucleotides", scale=alt.Scale(type="log", nice=False),
+                  axis=alt.Axis(format="~s", tickCount=4))  # fmt: skip
+        y = alt.Y("bits:Q", title="bits per base", scale=alt.Scale(zero=False))
+        layers = []
+        for rows, draw in ((fits, True), (marks, False)):
+            frame = pd.DataFrame([row for row in rows if row["group"] == group])
+            if frame.empty:
+                continue
+            base = alt.Chart(frame).encode(x=x, detail="label:N")
+            if draw:
+                layers.append(base.mark_area(opacity=0.15).encode(
+                    y=alt.Y("low:Q", title="bits per base", scale=alt.Scale(zero=False)), y2="high:Q",
+                    **family_scale("family", "bar", shown)))  # fmt: skip
+                layers.append(base.mark_line().encode(y=y, **family_scale("family", "line", shown)))
+            else:
+                tips = ["label", alt.Tooltip("symbols", format=",.0f", title="training nt"),
+                        alt.Tooltip("bits", format=".4f"), alt.Tooltip("low", format=".4f"),
+                        alt.Tooltip("high", format=".4f")]  # fmt: skip
+                layers.append(base.mark_point(size=50).encode(
+                    y=y, tooltip=tips, **family_scale("family", "point", shown)))  # fmt: skip
+        panels.append(alt.layer(*layers).properties(title=group, height=260))
+    chart = alt.vconcat(*panels).properties(
+        description="Bits per base on held-out genes against training nucleotides for each model, with saturating "
+        "power laws and their 95 % bands; a panel each: " + "; ".join(groups) + ".",
+    )
+    return loose(chart)
+
+
+def promise_rows(lines: Sequence[Line], paper: float, gain: float = 0.1) -> pd.DataFrame:
+    """What the fits say: one row a curve that has one.
+
+    Returns
+    -------
+    DataFrame: ``group``, ``label``; ``now``, ``floor``, ``exponent``, ``at_paper`` (bits after ``paper`` nucleotides),
+    ``at_ten`` (after ten times as many as there are), ``needed`` (nucleotides for ``gain`` bits fewer than now), each
+    with ``_low`` and ``_high`` (95 %), and the last three also of a straight line (``line_``, see `straight`);
+    ``error``, bits; ``edge``: whether the exponent is at the end of its range.
+    """
+    rows = []
+    for line in lines:
+        if line.law is None:
+            continue
+        law, symbols, now = line.law, line.last.symbols, line.last.bits
+        values = {"now": now, "floor": law.floor, "exponent": law.exponent, "at_paper": law.at(paper),
+                  "at_ten": law.at(10 * symbols), "needed": law.needed(now - gain),
+                  "line_at_paper": straight(line.points, paper), "line_at_ten": straight(line.points, 10 * symbols),
+                  "line_needed": symbols * 2 ** (gain / np.maximum(_a_doubling(line.points), 1e-9))}  # fmt: skip
+        row = {"group": line.group, "label": line.label, "family": line.family, "corpus": line.corpus,
+               "symbols": symbols, "parameters": line.last.parameters, "seeds": line.last.seeds,
+               "error": float(law.error[0]),
+               "edge": bool(law.exponent[0] in (EXPONENTS[0], EXPONENTS[-1]))}  # fmt: skip
+        for name, value in values.items():
+            low, high = evaluation.interval(value[1:])
+            row |= {name: float(value[0]), f"{name}_low": low, f"{name}_high": high}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def straight(found: Sequence[Point], symbols: float, of: int = 3) -> np.ndarray:
+    """Bits after so many symbols if each doubling goes on saving what it did over the last points."""
+    last = found[-of:]
+    logs = np.log2([point.symbols for point in last])
+    bits = np.stack([point.bits for point in last])  # (points, replicates + 1)
+    centred = logs - logs.mean()
+    slope = centred @ bits / (centred @ centred)
+    return bits.mean(axis=0) + slope * (np.log2(symbols) - logs.mean())
+
+
+def _a_doubling(found: Sequence[Point]) -> np.ndarray:
+    """Bits saved by a doubling of the training symbols, over the last points."""
+    symbols = found[-1].symbols
+    return straight(found, symbols) - straight(found, 2 * symbols)
+
+
+def backtest_rows(lines: Sequence[Line]) -> pd.DataFrame:
+    """Each curve's largest point beside what the smaller ones foretell of it.
+
+    Returns
+    -------
+    DataFrame: ``group``, ``label``, ``found`` bits, ``times`` (how much further the point is), and by the saturating
+    power law (``law``) and by a straight line over the logarithm (``line``) the bits foretold, with ``_low`` and
+    ``_high``.
+    """
+    rows = []
+    for line in lines:
+        if len(line.points) <= FEWEST:
+            continue
+        said = {"law": curve_of(line.points[:-1]).at(line.last.symbols),
+                "line": straight(line.points[:-1], line.last.symbols)}  # fmt: skip
+        row = {"group": line.group, "label": line.label, "found": float(line.last.bits[0]),
+               "times": line.last.symbols / line.points[-2].symbols}  # fmt: skip
+        for name, value in said.items():
+            low, high = evaluation.interval(value[1:])
+            row |= {name: float(value[0]), f"{name}_low": low, f"{name}_high": high}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def excess_rows(lines: Sequence[Line]) -> pd.DataFrame:
+    """Excess over the floor at each point: the source's entropy where that is known, else the fit's floor.
+
+    Returns
+    -------
+    DataFrame: ``corpus``, ``label``, ``letters_floor`` (bits), ``known`` (floor is exact), ``symbols``, ``parameters``,
+    ``ratio`` (training symbols a parameter), ``excess`` (share of the floor) with ``low`` and ``high``.
+    """
+    rows = []
+    for line in lines:
+        if line.law is None and line.floor is None:
+            continue
+        floor = np.full(len(line.last.bits), line.floor) if line.floor is not None else line.law.floor
+        for point in line.points:
+            share = (point.bits - floor) / np.maximum(floor, 1e-9)
+            low, high = evaluation.interval(share[1:])
+            rows.append(
+                {"corpus": line.corpus, "group": line.group, "label": line.label, "floor": float(floor[0]),
+                 "known": line.floor is not None, "symbols": point.symbols, "parameters": point.parameters,
+                 "ratio": point.symbols / point.parameters, "excess": float(share[0]), "low": low, "high": high}
+            )  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def hunger_rows(lines: Sequence[Line], share: float = 0.05) -> pd.DataFrame:
+    """Training symbols until a model is within ``share`` of its floor, and what it says of each corpus.
+
+    Returns
+    -------
+    DataFrame: ``corpus``, ``label``, ``floor``, ``known``, ``exponent`` and ``needed`` symbols, with ``_low`` and
+    ``_high`` (95 %), and ``a_parameter``, needed symbols a parameter.
+    """
+    rows = []
+    for line in lines:
+        if line.law is None:
+            continue
+        floor = line.law.floor if line.floor is None else np.full(len(line.law.floor), line.floor)
+        needed = line.law.needed(floor * (1 + share))
+        row: dict[str, Any] = {
+            "corpus": line.corpus, "group": line.group, "label": line.label, "floor": float(floor[0]),
+            "known": line.floor is not None, "now": float(line.last.bits[0]), "symbols": line.last.symbols,
+            "error": float(line.law.error[0]), "a_parameter": float(needed[0]) / line.last.parameters,
+        }  # fmt: skip
+        for name, value in (("exponent", line.law.exponent), ("needed", needed)):
+            low, high = evaluation.interval(value[1:])
+            row |= {name: float(value[0]), f"{name}_low": low, f"{name}_high": high}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def renamed(line: Line) -> Line:
+    """A curve on genes under the names that it has beside texts."""
+    names = {OWN_ALL: "genes, random split", BY_FAMILY: "genes, split by family"}
+    corpus = names.get(line.group, line.corpus)
+    return replace(line, corpus=corpus, label=_without_order(line.label))
+
+
+def answer(rows: pd.DataFrame, model: str) -> str:
+    """Whether a small alphabet needs less data, in words: from `hunger_rows`."""
+    of = rows[rows["label"] == model].set_index("corpus")
+    english = [name for name in ENGLISH if name in of.index]
+    text = []
+    if len(english) > 1:
+        most, least = of.loc[english[0]], of.loc[english[-1]]
+        text.append(
+            f"One text, {model}: in all its characters it takes {amount(most['needed'])} symbols "
+            f"({amount(most['needed_low'])} to {amount(most['needed_high'])}) to come within 5 % of the floor, in "
+            f"{english[-1].rpartition('-')[2]} symbols {amount(least['needed'])} ({amount(least['needed_low'])} to "
+            f"{amount(least['needed_high'])}), and "
+            + _apart(most, least, "the smaller alphabet", "needs less data", "needs more data")
+        )
+    sources = [name for name in SOURCES if name in of.index]
+    if sources:
+        first = "; ".join(f"{name} {amount(of.loc[name, 'needed'])}" for name in sources)
+        text.append(f"Sources of four letters, by how many letters each depends on: {first}.")
+    genes = [name for name in of.index if name.startswith("genes")]
+    if genes:
+        each = (
+            f"{name.removeprefix('genes, ')} {amount(row['needed'])} "
+            f"({amount(row['needed_low'])} to {amount(row['needed_high'])})"
+            for name, row in of.loc[genes].iterrows()
+        )
+        text.append(f"Genes: {'; '.join(each)}.")
+    return " ".join(text)
+
+
+def _apart(first: pd.Series, second: pd.Series, what: str, less: str, more: str) -> str:
+    if second["needed_high"] < first["needed_low"]:
+        return f"{what} {less}, beyond the intervals."
+    if second["needed_low"] > first["needed_high"]:
+        return f"{what} {more}, beyond the intervals."
+    return f"the intervals do not tell whether {what} {less}."
+
+
+def excess_chart(rows: pd.DataFrame, corpora: Sequence[str], model: str) -> alt.TopLevelMixin:
+    """Excess over the floor against training symbols a parameter, a line a corpus, both logarithmic."""
+    frame = rows[(rows["excess"] > 0) & rows["corpus"].isin(corpora)]
+    frame = frame.assign(low=frame["low"].clip(lower=frame["excess"] / 20))
+    base = alt.Chart(frame).encode(
+        x=alt.X(
+            "ratio:Q", title="training symbols a parameter", scale=alt.Scale(type="log"), axis=alt.Axis(format="~g")
+        ),
+        detail="corpus:N",
+    )
+    y = alt.Y("excess:Q", title="excess over the floor, share of it", scale=alt.Scale(type="log"),
+              axis=alt.Axis(format="~%"))  # fmt: skip
+    lines = base.mark_line().encode(y=y, **series_scale("corpus", list(corpora), "line"))
+    bars = base.mark_rule().encode(y=alt.Y("low:Q", scale=alt.Scale(type="log")), y2="high:Q",
+                                   **series_scale("corpus", list(corpora), "bar"))  # fmt: skip
+    tips = ["corpus", alt.Tooltip("symbols", format=",.0f"), alt.Tooltip("ratio", format=".3g"),
+            alt.Tooltip("excess", format=".1%")]  # fmt: skip
+    marks = base.mark_point(size=50).encode(y=y, tooltip=tips, **series_scale("corpus", list(corpora), "point"))
+    chart = alt.layer(bars, lines, marks).properties(
+        height=340,
+        description="Excess of held-out bits a symbol over the floor, as a share of it, against training symbols a "
+        f"parameter of {model}, both on logarithmic scales, a line a corpus: " + ", ".join(corpora) + ".",
+    )
+    return loose(chart)
+
+
+def figure(row: Any, name: str, digits: int = 3) -> str:
+    """A figure and its interval from a row of these tables."""
+    return f"{row[name]:.{digits}f} ({row[f'{name}_low']:.{digits}f} to {row[f'{name}_high']:.{digits}f})"
+
+
+def amount(value: float) -> str:
+    """Symbols for people: 12 million; "never" where the floor is above."""
+    if not np.isfinite(value) or value > 1e15:
+        return "never"
+    for size, word in ((1e12, "trillion"), (1e9, "billion"), (1e6, "million"), (1e3, "thousand")):
+        if value >= size:
+            return f"{value / size:.3g} {word}"
+    return f"{value:.0f}"

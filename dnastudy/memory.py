@@ -1,0 +1,188 @@
+"""What the chapter on relatives shows: how well models predict genes that have relatives, and what is left without."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import altair as alt
+import numpy as np
+import pandas as pd
+
+from dnastudy import evaluation
+from dnastudy.curves import curve_runs
+from dnastudy.experiments import Result
+from dnastudy.figures import family_scale, loose
+from dnastudy.runs import Profile, Run, expert_runs, expert_trials, run_label
+from dnastudy.seeds import mean_scores
+
+EDGES = [0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.99]
+"""Identities with the nearest relative at which a class of test genes begins."""
+NONE = "none"
+OWN, FAMILY = "own", "family"
+ALIGNED = {"nothing aligned": 0.0, "less than a quarter": 0.25, "a quarter or more": 1.01}
+"""Upper edges of the classes of genes by how much of them is aligned with training genes."""
+ALONE = ["contexts-only", "without-own", "without-reverse", "without-copies", "without-contexts"]
+"""Experts left out that tell what is known of genes without relatives."""
+
+
+def full_runs(profile: Profile) -> list[Run]:
+    """Points of the learning curves with all training genes, on both splits."""
+    return [run for run in curve_runs(profile) if run.fraction == 1]
+
+
+def by_model(results: Mapping[str, Result], runs: Sequence[Run]) -> dict[str, dict[str, list[str]]]:
+    """Names of the runs of each model, a seed each, by its label and split."""
+    found: dict[str, dict[str, list[str]]] = {}
+    for run in runs:
+        label = short_label(results[run.name].record)
+        found.setdefault(label, {OWN: [], FAMILY: []})[run.split].append(run.name)
+    return found
+
+
+def short_label(record: Mapping[str, Any]) -> str:
+    """What a model is called where all are trained by one recipe but those that are named."""
+    return run_label(record).removesuffix(", today's recipe").removesuffix(" tuned")
+
+
+def identity_classes(relatives: pd.DataFrame) -> np.ndarray:
+    """Class of each test gene by identity with its nearest relative, as text that sorts: `NONE`, "0.70-0.75", ..."""
+    names = [f"{a:.0%} to {b:.0%}" for a, b in zip(EDGES, [*EDGES[1:], 1.0], strict=True)]
+    identity = relatives["identity"].to_numpy()
+    place = np.searchsorted(EDGES, identity, side="right") - 1
+    return np.where(identity > 0, np.array(names, dtype=object)[np.maximum(place, 0)], NONE)
+
+
+def class_names() -> list[str]:
+    """All classes of `identity_classes`, from no relative to the nearest."""
+    return [NONE, *(f"{a:.0%} to {b:.0%}" for a, b in zip(EDGES, [*EDGES[1:], 1.0], strict=True))]
+
+
+def grouped(
+    results: Mapping[str, Result], names: Mapping[str, Sequence[str]], labels: Sequence[str], replicates: int
+) -> pd.DataFrame:
+    """Metrics of each model's mean over seeds for groups of test genes: as `evaluation.by_group`, with ``label``."""
+    parts = [
+        evaluation.by_group(mean_scores([results[name] for name in runs]), labels, replicates).assign(
+            label=label, family=results[runs[0]].record["family"]
+        )
+        for label, runs in names.items()
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def recall_chart(found: pd.DataFrame) -> alt.TopLevelMixin:
+    """Perplexity against identity with the nearest training relative, a line a model."""
+    order = [name for name in class_names() if name in set(found["group"])]
+    shown = list(dict.fromkeys(found["family"]))
+    base = alt.Chart(found[["group", "label", "family", "genes", "nucleotide_perplexity", "low", "high"]]).encode(
+        x=alt.X(
+            "group:N", sort=order, title="identity with the nearest training relative", axis=alt.Axis(labelAngle=0)
+        ),
+        detail="label:N",
+    )
+    y = alt.Y("nucleotide_perplexity:Q", title="nucleotide perplexity", scale=alt.Scale(domain=[1, 4.2], nice=False))
+    lines = base.mark_line().encode(y=y, **family_scale("family", "line", shown))
+    bars = base.mark_rule().encode(y=alt.Y("low:Q"), y2="high:Q", **family_scale("family", "bar", shown))
+    marks = base.mark_point(size=60).encode(
+        y=y,
+        tooltip=["label", "group", alt.Tooltip("genes", format=","), alt.Tooltip("nucleotide_perplexity", format=".3f"),
+                 alt.Tooltip("low", format=".3f"), alt.Tooltip("high", format=".3f")],
+        **family_scale("family", "point", shown),
+    )  # fmt: skip
+    chart = alt.layer(bars, lines, marks).properties(
+        height=380,
+        description="Nucleotide perplexity of each model on test genes without a training relative and with one of "
+        "growing identity, 95 % intervals: copying models fall to near 1, counting ones stay near 4.",
+    )
+    return loose(chart)
+
+
+def ranking(
+    results: Mapping[str, Result], models_: Mapping[str, Mapping[str, Sequence[str]]], has: np.ndarray, replicates: int
+) -> pd.DataFrame:
+    """Each model on the data set's own split, in all, with and without relatives, and on the split by family.
+
+    Returns
+    -------
+    DataFrame, a row a model and group ("own split", "own split, with", "own split, without", "split by family"):
+    ``label``, ``family``, ``group``, ``seeds``, ``nucleotide_perplexity``, ``low``, ``high``, ``bits_per_base``.
+    """
+    rows = []
+    for label, names in models_.items():
+        own, other = (mean_scores([results[name] for name in names[split]]) for split in (OWN, FAMILY))
+        groups = {"own split": own, "own split, with": own[has], "own split, without": own[~has], FAMILY_SPLIT: other}
+        for group, scores in groups.items():
+            if len(scores):
+                found = evaluation.metrics(scores.reset_index(drop=True), replicates)
+                low, high = found["interval"]
+                rows.append(
+                    {"label": label, "family": results[names[OWN][0]].record["family"], "group": group,
+                     "seeds": len(names[OWN]), "nucleotide_perplexity": found["nucleotide_perplexity"], "low": low,
+                     "high": high, "bits_per_base": found["bits_per_base"]}
+                )  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+FAMILY_SPLIT = "split by family"
+
+
+def ranking_chart(rows: pd.DataFrame) -> alt.TopLevelMixin:
+    """Each model's perplexity on its own split and on the split by family, a line a model."""
+    order = ["own split", "own split, without", FAMILY_SPLIT]
+    rows = rows[rows["group"].isin(order)]
+    shown = list(dict.fromkeys(rows["family"]))
+    base = alt.Chart(rows).encode(
+        x=alt.X("group:N", sort=order, title=None, axis=alt.Axis(labelAngle=0)), detail="label:N"
+    )
+    y = alt.Y("nucleotide_perplexity:Q", title="nucleotide perplexity", scale=alt.Scale(zero=False))
+    lines = base.mark_line().encode(y=y, **family_scale("family", "line", shown))
+    bars = base.mark_rule().encode(y="low:Q", y2="high:Q", **family_scale("family", "bar", shown))
+    marks = base.mark_point(size=70).encode(
+        y=y, tooltip=["label", "group", "seeds", alt.Tooltip("nucleotide_perplexity", format=".3f")],
+        **family_scale("family", "point", shown),
+    )  # fmt: skip
+    chart = alt.layer(bars, lines, marks).properties(
+        height=360,
+        description="Nucleotide perplexity of each model on the data set's own split, on its test genes without "
+        "relatives, and on the split by family; 95 % intervals.",
+    )
+    return loose(chart)
+
+
+def alone_runs(profile: Profile) -> list[Run]:
+    """Runs on the split by family that tell what is known of genes without relatives: parts left out, and mixtures."""
+    seed = profile.curves.seeds[0]
+    points = {run.name: run for run in full_runs(profile) if run.split == FAMILY and run.settings.get("seed") == seed}
+    networks = [
+        {"model": run.model, "settings": run.settings}
+        for run in points.values()
+        if run.model in ("lstm", "transformer") and "paper" not in run.name
+    ]
+    expert = {"model": "expert", "settings": {}}
+    mixtures = {
+        f"with-{members[-1]['model']}": {"members": [expert, *members], "classes": 6 if len(members) == 1 else 4}
+        for members in ([network] for network in networks)
+    }
+    if len(networks) > 1:
+        mixtures["with-both"] = {"members": [expert, *networks], "classes": 4}
+    trials = {run.name.removeprefix("expert-"): run for run in expert_trials(profile)}
+    rows = [expert_runs(profile)[0], *(trials[name] for name in ALONE)]
+    again = [run.model_copy(update={"name": f"family-{run.name}", "split": FAMILY}) for run in rows]
+    orders = [
+        Run(name=f"family-witten-bell-{order}", model="ngram", settings={"order": order}, split=FAMILY,
+            replicates=profile.bootstrap_replicates)
+        for order in profile.train_orders
+    ]  # fmt: skip
+    mixed = [
+        Run(name=f"family-expert-{name}", model="ensemble", settings=settings, split=FAMILY,
+            replicates=profile.bootstrap_replicates)
+        for name, settings in mixtures.items()
+    ]  # fmt: skip
+    return [*again, *orders, *mixed]
+
+
+def aligned_classes(share: np.ndarray) -> np.ndarray:
+    """Class of each gene by how much of it is aligned with training genes: a name of `ALIGNED`."""
+    names = list(ALIGNED)
+    return np.where(share <= 0, names[0], np.where(share < ALIGNED[names[1]], names[1], names[2]))
