@@ -17,6 +17,7 @@ from typing import Any
 
 import pandas as pd
 
+from dnastudy.datasets import Dataset
 from dnastudy.relatives import COLUMNS, RelativesError
 from dnastudy.sequences import write_fasta
 
@@ -143,6 +144,21 @@ def confirmation(parts: Mapping[str, pd.DataFrame], threads: int | None = None) 
         rows = near[["id", "nearest", "identity", "coverage", "aligned"]].to_dict("records")
         report[f"{part} in {'+'.join(memory)}"] = {"genes": len(genes), "found": len(rows), "relatives": rows}
     return report
+
+
+def split_record(family: Dataset, own: Dataset) -> dict[str, Any]:
+    """What BLAST+ finds of a split by family, and of the test genes on the own split of the same genes, for JSON.
+
+    As `confirmation`, with ``sha256`` of the parts and, under "own split", the number of test ``genes`` and of those
+    ``found``.
+    """
+    near = blast_relatives(own.test, own.train)
+    found = {"genes": len(near), "found": int((near["nearest"] != "").sum())}
+    about = {
+        "genes": own.description,
+        "sha256": {name: family.hashes[name] for name in ("train", "validation", "test")},
+    }
+    return {**about, **confirmation(family.splits), "own split": found}
 
 
 def _search(queries: pd.DataFrame, targets: pd.DataFrame, threads: int) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,14 +13,18 @@ import numpy as np
 import pandas as pd
 
 from dnastudy import carried, evaluation, models
+from dnastudy.blast import split_record
 from dnastudy.datasets import Dataset
 from dnastudy.experiments import Result, Store
 from dnastudy.files import write_whole
 from dnastudy.kin import PARTS, split_file
 from dnastudy.powerlaw import PowerLaw, fit_power_law
+from dnastudy.records import to_json
 from dnastudy.runs import NEURAL, Curve, Profile, Run, find_run
 from dnastudy.texts import ENGLISH, letters_of
 
+FAMILY_RECORD = Path("results") / "family_split.json"
+"""What a second program says of the split by family."""
 PREFIX = "curve-"
 """How the names of all points begin."""
 
@@ -90,8 +95,11 @@ def carry(profile: Profile, root: Path) -> int:
     dataset, store = profile.dataset(), Store()
     found = {run.name: store.finished(run, dataset) for run in grid(profile)}
     there = [(result.record, result.scores()) for result in found.values() if result is not None]
-    parts = store.by_family(dataset).splits
+    family = store.by_family(dataset)
+    parts = family.splits
     table = pd.concat([parts[name][["id"]].assign(part=name) for name in PARTS])
+    with contextlib.suppress(FileNotFoundError):  # a record stays as it was where there is no BLAST+
+        write_whole(root / FAMILY_RECORD, to_json(split_record(family, dataset)))
     write_whole(root / carried.FOLDER / split_file(dataset), table.to_csv(index=False))
     return carried.pack(root / carried.FOLDER, there)
 

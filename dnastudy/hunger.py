@@ -147,7 +147,7 @@ def promise_rows(lines: Sequence[Line], paper: float, gain: float = 0.1) -> pd.D
         values = {"now": now, "floor": law.floor, "exponent": law.exponent, "at_paper": law.at(paper),
                   "at_ten": law.at(10 * symbols), "needed": law.needed(now - gain),
                   "line_at_paper": straight(line.points, paper), "line_at_ten": straight(line.points, 10 * symbols),
-                  "line_needed": symbols * 2 ** (gain / np.maximum(_a_doubling(line.points), 1e-9))}  # fmt: skip
+                  "line_needed": _times_two(symbols, gain / np.maximum(_a_doubling(line.points), 1e-9))}  # fmt: skip
         row = {"group": line.group, "label": line.label, "family": line.family, "corpus": line.corpus,
                "symbols": symbols, "parameters": line.last.parameters, "seeds": line.last.seeds,
                "error": float(law.error[0]),
@@ -167,6 +167,10 @@ def straight(found: Sequence[Point], symbols: float, of: int = 3) -> np.ndarray:
     centred = logs - logs.mean()
     slope = centred @ bits / (centred @ centred)
     return bits.mean(axis=0) + slope * (np.log2(symbols) - logs.mean())
+
+
+def _times_two(symbols: float, doublings: np.ndarray) -> np.ndarray:
+    return np.where(doublings < 200, symbols * 2.0 ** np.minimum(doublings, 200), np.inf)
 
 
 def _a_doubling(found: Sequence[Point]) -> np.ndarray:
@@ -332,3 +336,9 @@ def amount(value: float) -> str:
         if value >= size:
             return f"{value / size:.3g} {word}"
     return f"{value:.0f}"
+
+
+def nucleotides(value: float) -> str:
+    """`amount` in a sentence."""
+    found = amount(value)
+    return "no amount of data" if found == "never" else f"{found} nucleotides"

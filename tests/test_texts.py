@@ -202,6 +202,7 @@ def test_parts_of_a_text_keep_its_alphabet_and_nest(corpus, file):
         last = ids
         assert part.description.startswith(f"{whole.description}, 1/{round(1 / fraction)} of the training")
     assert set(whole.part(0.5, seed=4).train["id"]) != last[0]
+    assert len(whole.part(0.75, seed=3).train) == 62, "rounded to the nearest"
 
 
 def test_fewer_symbols_say_less():
