@@ -15,12 +15,14 @@ import pandas as pd
 from dnastudy import carried, evaluation, models
 from dnastudy.blast import split_record
 from dnastudy.datasets import Dataset
+from dnastudy.errors import ModelError
 from dnastudy.experiments import Result, Store
 from dnastudy.files import write_whole
 from dnastudy.kin import PARTS, split_file
 from dnastudy.powerlaw import PowerLaw, fit_power_law
 from dnastudy.records import to_json
 from dnastudy.runs import NEURAL, Curve, Profile, Run, find_run
+from dnastudy.sequences import NUCLEOTIDES
 from dnastudy.texts import ENGLISH, letters_of
 
 FAMILY_RECORD = Path("results") / "family_split.json"
@@ -40,7 +42,7 @@ def curve_runs(profile: Profile) -> list[Run]:
         for name, curve in curves.models.items():
             seeds = curve.seeds or curves.seeds
             rows += [
-                Run(name=f"{PREFIX}{name}-{split}-{round(1 / fraction)}-{seed}", split=split, fraction=fraction,
+                Run(name=f"{PREFIX}{name}-{split}-{_one_in(fraction)}-{seed}", split=split, fraction=fraction,
                     subset=seed, replicates=profile.bootstrap_replicates, **_point(curve, fraction, seed))
                 for fraction in sorted(curve.fractions or curves.fractions, reverse=True)
                 # without a seed of its own a model that gets all genes is the same again
@@ -59,16 +61,16 @@ def text_runs(profile: Profile, dataset: Dataset) -> list[Run]:
     for corpus in texts.corpora:
         if corpus in ENGLISH and dataset.text is None:
             continue
-        letters = letters_of(corpus, dataset.text)
+        letters = letters_of(corpus, dataset.text, texts.symbols)
         for seed in texts.seeds:
             for name in texts.models:
+                if name not in profile.curves.models:
+                    known = ", ".join(profile.curves.models) or "none"
+                    raise ModelError(f"curves.texts.models: {name!r} is no model of the curves (known: {known})")
                 curve = profile.curves.models[name]
-                known = models.model_class(curve.model).Settings.parse(_settings(curve), curve.model)
-                longest = "order" if curve.model == "ngram" else "context"
-                length = int(getattr(known, longest) * math.log(4) / math.log(letters) + 1e-9)
-                more = {} if letters == 4 else {"letters": letters, longest: max(1, length)}
+                more = {} if letters == len(NUCLEOTIDES) else _of_letters(name, curve, letters)
                 rows += [
-                    Run(name=f"{PREFIX}{name}-{corpus}-{round(1 / fraction)}-{seed}", corpus=corpus,
+                    Run(name=f"{PREFIX}{name}-{corpus}-{_one_in(fraction)}-{seed}", corpus=corpus,
                         symbols=texts.symbols, fraction=fraction, subset=seed,
                         replicates=profile.bootstrap_replicates, **_point(curve, fraction, seed, more))
                     for fraction in sorted(texts.fractions, reverse=True)
@@ -108,6 +110,21 @@ def _settings(curve: Curve) -> dict[str, Any]:
     """Settings of a model that gets everything."""
     named = models.model_class(curve.model).preset(curve.preset) if curve.preset else {}
     return {**named, **curve.settings}
+
+
+def _one_in(fraction: float) -> str:
+    """What part of the genes a point is made from, in its name: 4 is a quarter."""
+    return f"{round(1 / fraction, 3):g}"
+
+
+def _of_letters(name: str, curve: Curve, letters: int) -> dict[str, int]:
+    """Settings that differ where the alphabet has so many letters."""
+    known = models.model_class(curve.model).Settings.parse(_settings(curve), curve.model)
+    if not hasattr(known, "letters"):
+        raise ModelError(f"curves.texts.models: {name!r} knows A C G T alone, and cannot learn {letters} letters")
+    longest = "order" if curve.model == "ngram" else "context"
+    length = int(getattr(known, longest) * math.log(len(NUCLEOTIDES)) / math.log(letters) + 1e-9)
+    return {"letters": letters, longest: max(1, length)}
 
 
 def _seeded(curve: Curve) -> bool:

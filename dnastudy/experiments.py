@@ -139,15 +139,17 @@ class Store(Kin):
         folder = self.root / "runs" / name
         if not (folder / "record.json").exists():
             with self.lock(name):
-                test = dataset.splits[run.test]
-                have = self.carried is not None and carried.unpack(self.carried, name, test, folder)
-                if not have and not (folder / "record.json").exists():
+                if not (folder / "record.json").exists() and not self._brought(name, dataset.splits[run.test], folder):
                     if run.prequential:
                         check_join(models.create(run.model, run.settings))
                     model, fitted = self._fit(run, dataset, fit, fit_parts, log)
                     self._score(run, dataset, model, fitted, folder, {"id": name, "fit": fit}, log)
         record = from_json((folder / "record.json").read_text())
         return Result({**record, "name": run.name}, folder)
+
+    def _brought(self, name: str, test: pd.DataFrame, folder: Path) -> bool:
+        """Whether the run of this id came with the repository, and is now in the store."""
+        return self.carried is not None and carried.unpack(self.carried, name, test, folder)
 
     def finished(self, run: Run, dataset: Dataset) -> Result | None:
         """The run's result if it is there; nothing is computed."""

@@ -65,9 +65,9 @@ def load_text(corpus: str, file: Path | None = None, symbols: int = 1_000_000, s
     return _english(corpus, file, file.stat().st_mtime_ns, symbols)
 
 
-def letters_of(corpus: str, file: Path | None = None) -> int:
+def letters_of(corpus: str, file: Path | None = None, symbols: int = 1_000_000) -> int:
     """Size of a corpus's alphabet."""
-    return len(NUCLEOTIDES) if corpus in SOURCES else ENGLISH.get(corpus) or load_text(corpus, file).letters
+    return len(NUCLEOTIDES) if corpus in SOURCES else ENGLISH.get(corpus) or load_text(corpus, file, symbols).letters
 
 
 def reduce_text(text: str, symbols: int | None) -> tuple[str, int]:
@@ -83,7 +83,8 @@ def reduce_text(text: str, symbols: int | None) -> tuple[str, int]:
     groups = CLASSES.get(symbols, list(LETTERS))
     known = {character: chr(FIRST + number) for number, group in enumerate(groups) for character in group}
     rest = chr(FIRST + symbols - 1)
-    return "".join(known.get(character, rest) for character in text.lower()), symbols
+    # of each character by itself: what is lower case of a whole text may be longer than it
+    return "".join(known.get(character.lower(), rest) for character in text), symbols
 
 
 @lru_cache(maxsize=8)

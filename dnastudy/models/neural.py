@@ -17,10 +17,11 @@ import torch
 from pydantic import Field, model_validator
 from torch import nn
 
+from dnastudy.alphabets import encode_for
 from dnastudy.models import base
 from dnastudy.models.networks import Network
 from dnastudy.models.packed import packed
-from dnastudy.sequences import EncodedSequences, choose, encode
+from dnastudy.sequences import EncodedSequences, choose
 from dnastudy.training import hardware
 from dnastudy.training.batches import START, Symbols, sorted_runs
 from dnastudy.training.log import Workspace
@@ -116,7 +117,8 @@ class NeuralModel(base.LanguageModel):
         """See the base class."""
         self.__init__(self.settings)
         train, validation = (
-            self._with_symbols(encode(genes if genes is not None else [])) for genes in (train, validation)
+            self._with_symbols(encode_for(self.settings.letters, genes if genes is not None else []))
+            for genes in (train, validation)
         )
         try:
             with workspace.alone() if workspace else nullcontext():
@@ -164,7 +166,7 @@ class NeuralModel(base.LanguageModel):
 
     def log_distributions(self, sequences: base.Sequences) -> list[np.ndarray]:
         """See the base class."""
-        encoded = encode(sequences)
+        encoded = encode_for(self.settings.letters, sequences)
         genes = Symbols(encoded, True, self._device, np.full(len(encoded), self._of))
         network, rows = packed(self.network), np.empty((len(encoded.symbols), self.settings.letters + 1))
         for run in sorted_runs(genes.events, READ_AT_ONCE[self._device.type]):
@@ -176,7 +178,7 @@ class NeuralModel(base.LanguageModel):
 
     def embed(self, sequences: base.Sequences) -> np.ndarray:
         """Mean of the last hidden states over the places of each sequence: see the base class."""
-        encoded = encode(sequences)
+        encoded = encode_for(self.settings.letters, sequences)
         genes = Symbols(encoded, True, self._device, np.full(len(encoded), self._of))
         rows, seen = [], []
         watch = self.network.output.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))

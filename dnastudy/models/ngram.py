@@ -16,8 +16,9 @@ from typing import Any, Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
+from dnastudy.alphabets import encode_for
 from dnastudy.models import base
-from dnastudy.sequences import EncodedSequences, encode, map_parts
+from dnastudy.sequences import EncodedSequences, map_parts
 
 PAPER_EXTRA = 3
 """Symbols over which the paper's Laplace spreads its additions beside A C G T: start, end and unknown."""
@@ -109,7 +110,7 @@ class NGram(base.LanguageModel):
         self.counts = self._count(train)
         self._forget()
         if self.settings.smoothing == "witten-bell" and self.settings.novelty is None and validation is not None:
-            encoded = encode(validation)
+            encoded = encode_for(self.letters, validation)
             if encoded.nucleotides:
                 self._tune(encoded)
         return self
@@ -130,7 +131,7 @@ class NGram(base.LanguageModel):
         return self
 
     def _count(self, sequences: base.Sequences) -> np.ndarray:
-        encoded = encode(sequences)
+        encoded = encode_for(self.letters, sequences)
         if not encoded.nucleotides:
             raise base.ModelError("ngram: no nucleotides to count")
         size = self.counts.size
@@ -192,12 +193,12 @@ class NGram(base.LanguageModel):
 
     def log_distributions(self, sequences: base.Sequences) -> list[np.ndarray]:
         """See the base class."""
-        encoded = encode(sequences)
+        encoded = encode_for(self.letters, sequences)
         return _by_sequence(self._log_table[_states(encoded, self.order)], encoded.starts)
 
     def nucleotide_log_distributions(self, sequences: base.Sequences) -> list[np.ndarray]:
         """See the base class."""
-        encoded = encode(sequences)
+        encoded = encode_for(self.letters, sequences)
         rows = self._nucleotide_log_table[_states(encoded, self.order), :-1]
         return _by_sequence(rows, encoded.starts, last=1)
 
@@ -211,13 +212,15 @@ class NGram(base.LanguageModel):
 
     def all_log_probs(self, sequences: base.Sequences) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """See the base class."""
-        encoded = encode(sequences)
+        encoded = encode_for(self.letters, sequences)
         return self.log_probs(encoded), self.nucleotide_log_probs(encoded)
 
     def _look_up(self, table: np.ndarray, sequences: base.Sequences, last: int = 0) -> list[np.ndarray]:
         flat = table.ravel()
         parts = map_parts(
-            lambda part, _: _by_sequence(flat[self._events(part)], part.starts, last), encode(sequences), PART_EVENTS
+            lambda part, _: _by_sequence(flat[self._events(part)], part.starts, last),
+            encode_for(self.letters, sequences),
+            PART_EVENTS,
         )
         return [row for part in parts for row in part]
 

@@ -66,7 +66,7 @@ class _Contexts(Contexts):
 
     @staticmethod
     def fits(plain: Contexts) -> bool:
-        return plain.words is not None
+        return plain.words is not None and plain.size == 4
 
     def pack(self) -> None:
         self.whole = self.words.weight[-(4**self.context) :]

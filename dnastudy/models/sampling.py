@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dnastudy.errors import ModelError
-from dnastudy.sequences import END, decode, encode
+from dnastudy.sequences import END, NUCLEOTIDES, decode, encode
 
 if TYPE_CHECKING:
     from dnastudy.models.base import LanguageModel
@@ -28,6 +28,8 @@ def draw(
     lengths: Sequence[int] | None,
 ) -> list[str]:
     """See `LanguageModel.sample`."""
+    if (letters := getattr(model.settings, "letters", len(NUCLEOTIDES))) != len(NUCLEOTIDES):
+        raise ModelError(f"sample: writes A C G T alone, and this {model.name} model knows {letters} letters")
     if n < 0 or max_length < len(prefix):
         raise ModelError(f"sample: n={n}, max_length={max_length}, prefix of {len(prefix)} nt do not fit together")
     if not 0 < temperature < inf or not 0 < top_p <= 1 or (top_k is not None and top_k < 1):

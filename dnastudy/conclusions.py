@@ -1,0 +1,250 @@
+"""The study's conclusion: each claim of the paper, what became of it, the number behind that, and where it stands.
+
+Every figure comes from a published record; `learning_values` makes the one on relatives and learning curves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from dnastudy import hunger, memory
+from dnastudy.curves import curve_runs, text_runs
+from dnastudy.datasets import Dataset, paper
+from dnastudy.detection import papers_means
+from dnastudy.experiments import Store
+from dnastudy.records import from_json
+from dnastudy.runs import Profile
+from dnastudy.seeds import ahead, difference
+from dnastudy.study import FINDINGS, published, published_outcomes
+from dnastudy.tasks.mutation import CALIBRATED
+
+LEARNING = Path("results") / "learning.json"
+CONFIRMED, REFINED, REFUTED, OPEN = "confirmed", "refined", "refuted", "open"
+REPLICATES = 1000
+PAIRS = [
+    ("LSTM", "Transformer"),
+    ("LSTM, the paper's recipe", "Transformer, the paper's recipe"),
+    ("Transformer, the paper's recipe", "8-gram, Laplace"),
+    ("expert mixture", "LSTM"),
+]
+"""Which is better is asked of these on both splits."""
+
+
+def learning_values(profile: Profile, dataset: Dataset, store: Store) -> dict[str, Any]:
+    """Figures on relatives and learning curves, ready for JSON, from runs that are computed where they are missing."""
+    replicates = min(profile.bootstrap_replicates, REPLICATES)
+    points, texts = curve_runs(profile), text_runs(profile, dataset)
+    results = {run.name: store.get(run, dataset) for run in [*points, *texts]}
+    has = (store.relatives(dataset)["identity"] > 0).to_numpy()
+    of_model = memory.by_model(results, memory.full_runs(profile))
+    pairs = []
+    for first, second in PAIRS:
+        for split in (memory.OWN, memory.FAMILY) if first in of_model and second in of_model else ():
+            gap = difference(results, of_model[first][split], of_model[second][split], profile.bootstrap_replicates)
+            pairs.append(
+                {"first": first, "second": second, "split": split, "seeds": len(of_model[first][split]), **gap}
+            )
+    lines = hunger.gene_lines(results, points, has, replicates)
+    compared = [*hunger.text_lines(results, texts, replicates), *lines]
+    wanted = paper()["data"]["nucleotides"] * 0.6
+    alone = {run.name: store.get(run, dataset) for run in memory.alone_runs(profile)}
+    best = min(alone, key=lambda name: alone[name].record["validation_perplexity"])
+    orders = {name: result for name, result in alone.items() if result.record["model"] == "ngram"}
+    lowest = min(orders, key=lambda name: orders[name].record["validation_perplexity"])
+    return {
+        "genes": dataset.description,
+        "sha256": {name: dataset.hashes[name] for name in ("train", "validation", "test")},
+        "points": len(results),
+        "share_with_relative": float(has.mean()),
+        "ranking": memory.ranking(results, of_model, has, profile.bootstrap_replicates).to_dict("records"),
+        "pairs": pairs,
+        "alone": {
+            name: {
+                "run": run,
+                "label": memory.short_label(alone[run].record),
+                **{key: alone[run].metrics[key] for key in ("nucleotide_perplexity", "interval", "bits_per_base")},
+            }
+            for name, run in (("best", best), ("best single order", lowest))
+        },
+        "doubling": [
+            {
+                "group": line.group,
+                "label": line.label,
+                "gain": float(
+                    (line.points[-2].bits[0] - line.last.bits[0])
+                    / np.log2(line.last.symbols / line.points[-2].symbols)
+                ),
+            }
+            for line in lines
+        ],
+        "backtest": hunger.backtest_rows(lines).to_dict("records"),
+        "promises": hunger.promise_rows(lines, wanted).to_dict("records"),
+        "hunger": hunger.hunger_rows([hunger.renamed(line) for line in compared if line.group != hunger.OWN_WITHOUT])
+        .to_dict("records"),
+    }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One claim of the paper: what became of it, the number, and the chapter it stands in."""
+
+    claim: str
+    verdict: str
+    number: str
+    chapter: str
+    title: str
+
+
+def claims(root: Path) -> list[Claim]:
+    """The paper's claims against the published records of this repository."""
+    values = from_json((root / FINDINGS).read_text())
+    found = [_table(values), _networks_beat(values), _recurrent(values)]
+    learning = from_json((root / LEARNING).read_text()) if (root / LEARNING).exists() else None
+    return [
+        *found,
+        *_tasks(root, values),
+        *([_split(learning), _ranking(learning), _hungry(learning)] if learning else []),
+    ]
+
+
+def _table(values: Mapping[str, Any]) -> Claim:
+    every = values["reproduced"] == values["figures"]
+    return Claim(
+        "N-grams of order 1 to 8 have the test perplexities of its table",
+        CONFIRMED if every else REFUTED,
+        f"{values['reproduced']} of {values['figures']} figures, to at least {values['fewest_equal_digits']} digits",
+        "ngrams",
+        "N-gram models",
+    )
+
+
+def _networks_beat(values: Mapping[str, Any]) -> Claim:
+    laplace, best, theirs = values["laplace"], values["best"], values["papers_lstm"]
+    beaten = best["high"] < theirs and values["expert"] < theirs
+    return Claim(
+        f"Recurrent networks predict genes best: LSTM {theirs:.2f}, Transformer "
+        f"{paper()['test_perplexity']['transformer']:.2f}, n-grams {laplace['paper_perplexity']:.2f} at best",
+        REFUTED if beaten else REFINED,
+        f"like for like the 8-gram has {laplace['nucleotide_perplexity']:.3f}; counts and copies alone, from "
+        f"{0.55:.0%} of its training genes, {values['expert']:.3f}, with an LSTM beside them "
+        f"{best['nucleotide_perplexity']:.3f} ({best['low']:.3f} to {best['high']:.3f})",
+        "experts",
+        "Expert models",
+    )
+
+
+def _recurrent(values: Mapping[str, Any]) -> Claim:
+    rows = values["transformer_minus_lstm"]
+    sides = {recipe: ahead(row) for recipe, row in rows.items()}
+    text = "; ".join(
+        f"by {'the paper' if recipe == 'paper' else 'today'}'s recipe the Transformer costs "
+        f"{row['bits_per_base']:+.3f} bits per base beside the LSTM ({row['interval'][0]:+.3f} to {row['interval'][1]:+.3f})"
+        for recipe, row in rows.items()
+    )
+    verdict = CONFIRMED if set(sides.values()) == {1} else REFUTED if set(sides.values()) == {-1} else REFINED
+    return Claim("An LSTM predicts genes better than a Transformer", verdict, text, "families", "Which family")
+
+
+def _tasks(root: Path, values: Mapping[str, Any]) -> list[Claim]:
+    table = published_outcomes(root, "mutations")[1]["accuracy"]
+    rows = table.set_index(["run", "rule", "by", "group"]).sort_index()["accuracy"]
+    records = published(root)
+    middle = table[(table["by"] == "maximum") & (table["rule"] == CALIBRATED) & (table["group"].astype(str) == "5")]
+    both = middle.assign(value=[records[run]["metrics"]["nucleotide_perplexity"] for run in middle["run"]])
+    both = both[np.isfinite(both["value"]) & (both["run"] != "uniform")]
+    rank = both[["value", "accuracy"]].corr(method="spearman").iloc[0, 1]
+    theirs = papers_means().query("label == \"the paper's LSTM\" and rule == 'perplexity'")
+    maxima = theirs["maximum"].astype(str).tolist()
+    ours = [rows["expert", CALIBRATED, "maximum", maximum] for maximum in maxima]
+    beside = list(zip(ours, theirs["accuracy"], strict=True))
+    blind = rows["uniform", "probability", "kind"]
+    return [
+        Claim(
+            "Perplexity alone is not enough: models should be judged by real-life tasks, too",
+            CONFIRMED if abs(rank) < 1 and both["accuracy"].idxmax() != both["value"].idxmin() else REFINED,
+            f"over {len(both)} kinds of runs perplexity and accuracy at detecting mutations have a rank correlation of "
+            f"{rank:.2f}, and the model of the lowest perplexity is not the best detector"
+            if both["accuracy"].idxmax() != both["value"].idxmin()
+            else f"rank correlation {rank:.2f}",
+            "mutations",
+            "Detecting mutations",
+        ),
+        Claim(
+            "Its LSTM detects mutations best: " + ", ".join(f"{a:.3f}" for a in theirs["accuracy"])
+            + f" with at most {', '.join(maxima[:-1])} and {maxima[-1]} edits",
+            REFUTED if all(mine > other for mine, other in beside) else REFINED,
+            f"the expert mixture, calibrated, from 55 % of the training genes: {', '.join(f'{a:.3f}' for a in ours)}",
+            "mutations",
+            "Detecting mutations",
+        ),
+        Claim(
+            "The probability of a sequence detects mutations",
+            REFUTED if blind["insertion"] > 0.9 and blind["deletion"] < 0.1 else REFINED,
+            f"it measures length: by it a model that knows nothing finds {blind['insertion']:.0%} of the insertions "
+            f"and {blind['deletion']:.0%} of the deletions",
+            "mutations",
+            "Detecting mutations",
+        ),
+    ]  # fmt: skip
+
+
+def _split(learning: Mapping[str, Any]) -> Claim:
+    rows = pd.DataFrame(learning["ranking"]).set_index(["label", "group"])
+    best = rows.xs("own split", level="group")["nucleotide_perplexity"].idxmin()
+    near, far, family = (
+        rows.loc[(best, group)] for group in ("own split, with", "own split, without", memory.FAMILY_SPLIT)
+    )
+    apart = near["high"] < far["low"]
+    return Claim(
+        "A random split tells how well models predict genes they have not seen",
+        REFUTED if apart else CONFIRMED,
+        f"{learning['share_with_relative']:.0%} of the test genes have a training relative; {best} has "
+        f"{near['nucleotide_perplexity']:.2f} on those, {far['nucleotide_perplexity']:.2f} on the others, and "
+        f"{family['nucleotide_perplexity']:.3f} ({family['low']:.3f} to {family['high']:.3f}) on a split by family",
+        "relatives",
+        "What the models remember",
+    )
+
+
+def _ranking(learning: Mapping[str, Any]) -> Claim:
+    pairs = [pair for pair in learning["pairs"] if pair["split"] == memory.FAMILY]
+    words = {-1: "{first} is better than {second}", 0: "{first} and {second} cannot be told apart",
+             1: "{second} is better than {first}"}  # fmt: skip
+    of_paper = [pair for pair in pairs if "paper" in pair["first"]]
+    kept = [ahead(pair) == -1 for pair in of_paper]
+    return Claim(
+        "The ranking: LSTM before Transformer before n-grams",
+        OPEN if not of_paper else CONFIRMED if all(kept) else REFINED if any(kept) else REFUTED,
+        "without relatives: "
+        + "; ".join(
+            words[ahead(pair)].format(**pair)
+            + f" ({pair['bits_per_base']:+.3f} bits per base, {pair['interval'][0]:+.3f} to {pair['interval'][1]:+.3f})"
+            for pair in pairs
+        ),
+        "relatives",
+        "What the models remember",
+    )
+
+
+def _hungry(learning: Mapping[str, Any]) -> Claim:
+    rows = pd.DataFrame(learning["hunger"]).set_index(["label", "corpus"])
+    model = next((name for name in ("LSTM", "Transformer") if (name, "english-4") in rows.index), None)
+    verdict, number = OPEN, "there is no text beside these genes"
+    if model:
+        most, least = (rows.loc[(model, name)] for name in ("english", "english-4"))
+        verdict = REFUTED if least["needed_high"] < most["needed_low"] else CONFIRMED
+        number = (
+            f"one English text, {model}: within 5 % of the floor after {hunger.amount(most['needed'])} symbols "
+            f"({hunger.amount(most['needed_low'])} to {hunger.amount(most['needed_high'])}) in all its characters, "
+            f"after {hunger.amount(least['needed'])} ({hunger.amount(least['needed_low'])} to "
+            f"{hunger.amount(least['needed_high'])}) in four symbols"
+        )
+    return Claim(
+        "Four letters do not make models less hungry for data", verdict, number, "curves", "How much data genes take"
+    )
