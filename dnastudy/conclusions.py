@@ -144,7 +144,8 @@ def _recurrent(values: Mapping[str, Any]) -> Claim:
     sides = {recipe: ahead(row) for recipe, row in rows.items()}
     text = "; ".join(
         f"by {'the paper' if recipe == 'paper' else 'today'}'s recipe the Transformer costs "
-        f"{row['bits_per_base']:+.3f} bits per base beside the LSTM ({row['interval'][0]:+.3f} to {row['interval'][1]:+.3f})"
+        f"{row['bits_per_base']:+.3f} bits per base beside the LSTM "
+        f"({row['interval'][0]:+.3f} to {row['interval'][1]:+.3f})"
         for recipe, row in rows.items()
     )
     verdict = CONFIRMED if set(sides.values()) == {1} else REFUTED if set(sides.values()) == {-1} else REFINED
