@@ -104,11 +104,13 @@ class Claim:
 def claims(root: Path) -> list[Claim]:
     """The paper's claims against the published records of this repository."""
     values = from_json((root / FINDINGS).read_text())
-    found = [_table(values), _networks_beat(values), _recurrent(values)]
+    records = published(root)
+    share = records["expert"]["data"]["train_genes"] / paper()["data"]["train"]
+    found = [_table(values), _networks_beat(values, share), _recurrent(values)]
     learning = from_json((root / LEARNING).read_text()) if (root / LEARNING).exists() else None
     return [
         *found,
-        *_tasks(root, values),
+        *_tasks(root, records, share),
         *([_split(learning), _ranking(learning), _hungry(learning)] if learning else []),
     ]
 
@@ -124,7 +126,7 @@ def _table(values: Mapping[str, Any]) -> Claim:
     )
 
 
-def _networks_beat(values: Mapping[str, Any]) -> Claim:
+def _networks_beat(values: Mapping[str, Any], share: float) -> Claim:
     laplace, best, theirs = values["laplace"], values["best"], values["papers_lstm"]
     beaten = best["high"] < theirs and values["expert"] < theirs
     return Claim(
@@ -132,7 +134,7 @@ def _networks_beat(values: Mapping[str, Any]) -> Claim:
         f"{paper()['test_perplexity']['transformer']:.2f}, n-grams {laplace['paper_perplexity']:.2f} at best",
         REFUTED if beaten else REFINED,
         f"like for like the 8-gram has {laplace['nucleotide_perplexity']:.3f}; counts and copies alone, from "
-        f"{0.55:.0%} of its training genes, {values['expert']:.3f}, with an LSTM beside them "
+        f"{share:.0%} of its training genes, {values['expert']:.3f}, with an LSTM beside them "
         f"{best['nucleotide_perplexity']:.3f} ({best['low']:.3f} to {best['high']:.3f})",
         "experts",
         "Expert models",
@@ -152,10 +154,9 @@ def _recurrent(values: Mapping[str, Any]) -> Claim:
     return Claim("An LSTM predicts genes better than a Transformer", verdict, text, "families", "Which family")
 
 
-def _tasks(root: Path, values: Mapping[str, Any]) -> list[Claim]:
+def _tasks(root: Path, records: Mapping[str, Any], share: float) -> list[Claim]:
     table = published_outcomes(root, "mutations")[1]["accuracy"]
     rows = table.set_index(["run", "rule", "by", "group"]).sort_index()["accuracy"]
-    records = published(root)
     middle = table[(table["by"] == "maximum") & (table["rule"] == CALIBRATED) & (table["group"].astype(str) == "5")]
     both = middle.assign(value=[records[run]["metrics"]["nucleotide_perplexity"] for run in middle["run"]])
     both = both[np.isfinite(both["value"]) & (both["run"] != "uniform")]
@@ -180,7 +181,8 @@ def _tasks(root: Path, values: Mapping[str, Any]) -> list[Claim]:
             "Its LSTM detects mutations best: " + ", ".join(f"{a:.3f}" for a in theirs["accuracy"])
             + f" with at most {', '.join(maxima[:-1])} and {maxima[-1]} edits",
             REFUTED if all(mine > other for mine, other in beside) else REFINED,
-            f"the expert mixture, calibrated, from 55 % of the training genes: {', '.join(f'{a:.3f}' for a in ours)}",
+            f"the expert mixture, calibrated, from {share:.0%} of the training genes: "
+            + ", ".join(f"{a:.3f}" for a in ours),
             "mutations",
             "Detecting mutations",
         ),
@@ -249,3 +251,32 @@ def _hungry(learning: Mapping[str, Any]) -> Claim:
     return Claim(
         "Four letters do not make models less hungry for data", verdict, number, "curves", "How much data genes take"
     )
+
+
+def answers(root: Path) -> list[str]:
+    """What generative models learn from human genes, in a few sentences, from the published records."""
+    values = from_json((root / FINDINGS).read_text())
+    best, near = values["best"], values["perplexity_by_relative"]
+    text = [
+        f"**Relatives, first of all.** The best model of the study ({best['model']}) has a perplexity of "
+        f"{near['with']:.2f} on test genes with a training relative and of {near['without']:.2f} on the others."
+    ]
+    if not (root / LEARNING).exists():
+        return text
+    learning = from_json((root / LEARNING).read_text())
+    rows = pd.DataFrame(learning["ranking"]).set_index(["label", "group"])
+    alone, single = learning["alone"]["best"], learning["alone"]["best single order"]
+    low, high = alone["interval"]
+    text.append(
+        f"**Some composition, and what a gene says of itself.** On a split by family {alone['label']} comes to "
+        f"{alone['nucleotide_perplexity']:.3f} ({low:.3f} to {high:.3f}), where the best single order of context has "
+        f"{single['nucleotide_perplexity']:.3f} and knowing nothing 4."
+    )
+    gains = pd.DataFrame(learning["doubling"]).set_index(["label", "group"])["gain"]
+    label = rows.xs("own split", level="group")["nucleotide_perplexity"].idxmin()
+    text.append(
+        f"**More data of the same kind bring more relatives.** The last doubling of the training genes saved {label} "
+        f"{gains[label, hunger.OWN_ALL]:.3f} bits per base on a random split, and {gains[label, hunger.BY_FAMILY]:.3f} "
+        "on a split by family."
+    )
+    return text

@@ -46,7 +46,8 @@ def curve_runs(profile: Profile) -> list[Run]:
                     subset=seed, replicates=profile.bootstrap_replicates, **_point(curve, fraction, seed))
                 for fraction in sorted(curve.fractions or curves.fractions, reverse=True)
                 # without a seed of its own a model that gets all genes is the same again
-                if seed in seeds and (fraction < 1 or seed == seeds[0] or _seeded(curve))
+                if seed in (seeds if fraction == 1 else curve.part_seeds or seeds)
+                and (fraction < 1 or seed == seeds[0] or _seeded(curve))
                 for split in ("own", "family")
             ]  # fmt: skip
     return rows

@@ -32,6 +32,9 @@ class Curve(Settings):
     )
     preset: str = Field(default="", description="named settings of the model that these differ from")
     seeds: list[int] | None = Field(default=None, min_length=1, description="seeds; None: those of all curves")
+    part_seeds: list[int] | None = Field(
+        default=None, min_length=1, description="seeds of points with fewer than all genes; None: all of them"
+    )
 
 
 class Texts(Settings):

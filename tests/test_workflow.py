@@ -24,7 +24,14 @@ DNASTUDY = Path(sys.executable).parent / "dnastudy"
 
 # the profile `quick` with fewer genes and orders: as many kinds of runs, all tasks and chapters
 PROFILE = "small"
-CHANGES = {"simulated_genes": 800, "mle_orders": [1, 5], "laplace_orders": [8], "train_orders": [2, 6, 8], "seeds": [1]}
+CHANGES = {
+    "simulated_genes": 800, "mle_orders": [1, 5], "laplace_orders": [8], "train_orders": [2, 6, 8], "seeds": [1],
+    "curves": {
+        "fractions": [1, 0.5, 0.25], "seeds": [1],
+        "models": {"witten-bell": {"model": "ngram", "settings": {"order": 6}}, "expert": {"model": "expert"}},
+        "texts": {"corpora": ["source-2"], "symbols": 20000, "models": ["witten-bell"], "fractions": [1, 0.5]},
+    },
+}  # fmt: skip
 
 
 def _environment() -> dict[str, str]:
