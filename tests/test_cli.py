@@ -155,7 +155,8 @@ def test_evaluate_json_has_the_keys_of_the_contract(dnastudy, files):
         "genes", "nucleotides", "parameters", "shared_sequences", "seconds", "peak_memory_mb",
     }  # fmt: skip
     assert found["model"] == "ngram"
-    assert found["settings"] == {"order": 3, "smoothing": "witten-bell", "novelty": None, "protocol": None}
+    of_ngrams = {"order": 3, "smoothing": "witten-bell", "novelty": None, "letters": 4, "protocol": None}
+    assert found["settings"] == of_ngrams
     assert set(found["tuned"]) == {"novelty"}
     for key in ("genes", "nucleotides", "parameters", "shared_sequences"):
         assert type(found[key]) is int
