@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from dnastudy import __version__, cli_data, cli_split, cli_study, cli_tasks
+from dnastudy import __version__, cli_data, cli_publish, cli_split, cli_study, cli_tasks
 from dnastudy.cli_options import (
     Duplicates,
     Empty,
@@ -298,6 +298,7 @@ def models(as_json: Json = False) -> None:
 app.add_typer(cli_data.app, name="data")
 cli_split.register(app)
 cli_study.register(app)
+cli_publish.register(app)
 cli_tasks.register(app)
 
 

@@ -1,4 +1,4 @@
-"""Commands that run the study: `reproduce`, `run`, `study`, `book`, `publish`, and the workflow's own jobs."""
+"""Commands that run the study: `reproduce`, `run`, `study`, `book`, and the workflow's own jobs."""
 
 from __future__ import annotations
 
@@ -27,11 +27,12 @@ def register(app: typer.Typer) -> None:
     app.add_typer(job, name="job", hidden=True)
     app.command(cls=Greedy)(run)
     app.command(cls=Greedy)(sweep)
-    for command in (explain, study, book, publish):
+    for command in (explain, study, book):
         app.command()(command)
 
 
-def _profile(name: str, data: str = ""):
+def chosen_profile(name: str, data: str = ""):
+    """Profile of this name, on other genes if some are named."""
     from dnastudy.runs import load_profile
 
     return load_profile(name, **({"data": data} if data else {}))
@@ -51,7 +52,7 @@ def reproduce_ngrams(
     from dnastudy.study import TOLERANCE
     from dnastudy.study import reproduce_ngrams as table_of
 
-    profile = _profile("cpu", data)
+    profile = chosen_profile("cpu", data)
     table = table_of(profile.dataset(), profile, say)
     good = bool((table["relative_difference"] <= TOLERANCE).all())
     if as_json:
@@ -83,7 +84,7 @@ def reproduce_mutations(
     """
     from dnastudy.detection import reproduce_mutations as table_of
 
-    profile = _profile("cpu", data)
+    profile = chosen_profile("cpu", data)
     table = table_of(profile.dataset(), profile, say)
     good = bool(table["equal"].all())
     if as_json:
@@ -136,7 +137,7 @@ def explain(
     from dnastudy import explain as explaining
     from dnastudy.runs import expert_runs
 
-    profile = _profile("cpu", data)
+    profile = chosen_profile("cpu", data)
     name = "expert-joined" if joined else "expert"
     run = next(run for run in expert_runs(profile) if run.name == name)
     found = explaining.explain_gene(profile.dataset(), run, gene)
@@ -167,7 +168,7 @@ def sweep(
     from dnastudy.sweep import sweep as search
     from dnastudy.sweep import trial_table
 
-    found = search(model, _profile(profile, data).dataset(), folder, trials, seed, parse_pairs("--set", set), say)
+    found = search(model, chosen_profile(profile, data).dataset(), folder, trials, seed, parse_pairs("--set", set), say)
     table = trial_table(found)
     if as_json:
         emit({"model": model, "seed": seed, "best": found.best_params, "trials": table.to_dict("records")}, True)
@@ -191,16 +192,16 @@ def study(
     from dnastudy.chapters import find_root
 
     root = find_root()
-    _profile(profile).dataset()  # no genes: one clear error here rather than a failed job
+    chosen_profile(profile).dataset()  # no genes: one clear error here rather than a failed job
     more = (["--dry-run"] if dry_run else []) + (["--profile", executor_profile] if executor_profile else [])
-    _workflow(root, profile, cores, [*more, *(["--", "curves"] if curves else [])])
+    workflow(root, profile, cores, [*more, *(["--", "curves"] if curves else [])])
     if not dry_run and not curves:
         page = root / "_build" / Path(profile).stem / "book" / "index.html"
         say(f"\nThe study is done. Open {page} in a browser; it needs no network.")
         print(page)
 
 
-def _workflow(root: Path, profile: str, cores: int, words: list[str]) -> None:
+def workflow(root: Path, profile: str, cores: int, words: list[str]) -> None:
     """Run jobs of the workflow."""
     command = [sys.executable, "-m", "snakemake", "--snakefile", root / "workflow" / "Snakefile", "--directory", root]
     # the store and all outputs appear whole or not at all, so a lock or a mark left by a killed run is no danger
@@ -231,77 +232,13 @@ def book(
     print(build(root, output, quiet))
 
 
-def publish(
-    profile: ProfileName = "cpu",
-    data: Data = "",
-    cores: Cores = 2,
-    allow_dirty: Annotated[bool, typer.Option(help="Publish although the code differs from the commit.")] = False,
-) -> None:
-    """Refresh what is published: run records, executed chapters, the README's table.
-
-    For example:
-
-        DNASTUDY_DATA=../shared/data dnastudy publish
-    """
-    from dnastudy.assess import REFERENCE, assess_all, assess_reference, create_task, typed_run
-    from dnastudy.chapters import find_chapters, find_root, run_chapter
-    from dnastudy.experiments import Store
-    from dnastudy.findings import finding_values, readme_block, write_readme_part
-    from dnastudy.models.base import ModelError
-    from dnastudy.records import git_commit
-    from dnastudy.runs import NEURAL, all_runs, find_run
-    from dnastudy.seeds import over_seeds
-    from dnastudy.shipping import ship
-    from dnastudy.study import compute, genes_record, publish_records, relatives_record
-
-    root = find_root()
-    if git_commit().endswith("-dirty") and not allow_dirty:
-        raise ModelError("the code differs from the last commit, which the pages would name: commit first")
-    settings = _profile(profile, data)
-    if not settings.dataset().real:
-        raise ModelError("the published study is of real genes; name a folder with --data or DNASTUDY_DATA")
-    # jobs and pages name the profile; where the genes lie on this machine stays out of them
-    if data:
-        os.environ["DNASTUDY_DATA"] = str(Path(data).resolve())
-    _workflow(root, profile, cores, ["--until", "run"])
-    results = compute(settings, say)
-    dataset = settings.dataset()
-    outcomes = assess_all(Store(), settings, all_runs(settings), dataset, say)
-    for task, found in outcomes.items():
-        if reference := assess_reference(Store(), create_task(task, settings), dataset, say):
-            found[REFERENCE] = reference
-    # what comes with the package can be asked for gene types; it predicts as well without one (see its card)
-    chosen = {
-        kind: Store().get(typed_run(find_run(settings, f"{kind}-{settings.seeds[0]}"), dataset), dataset, say)
-        for kind in NEURAL
-    }
-    answer = finding_values(dataset, results, Store().relatives(dataset), settings.bootstrap_replicates)
-    publish_records(
-        root,
-        {**results, **{result.record["name"]: result for result in chosen.values()}},
-        over_seeds(results, settings.bootstrap_replicates),
-        answer,
-        genes_record(dataset),
-        relatives_record(dataset, Store()),
-        outcomes,
-    )
-    for name in find_chapters(root):
-        say(f"chapter {name}")
-        run_chapter(name, root / "book" / "chapters" / f"{name}.ipynb", {"profile": profile})
-    write_readme_part(root, "headline", readme_block(root))
-    # last: a changed package is a changed commit, and the pages name theirs
-    say(f"models: {', '.join(chosen)}")
-    ship(chosen, dataset.test, Store().relatives(dataset), settings.bootstrap_replicates)
-    say("published: results/runs, book/chapters, dnastudy/trained, README.md; `make book` builds the pages")
-
-
 @job.command("data")
 def job_data(out: Path, profile: ProfileName = "quick") -> None:
     """Make or find the genes of a profile and note what they are."""
     from dnastudy.files import write_whole
     from dnastudy.records import to_json
 
-    dataset = _profile(profile).dataset()
+    dataset = chosen_profile(profile).dataset()
     write_whole(out, to_json({"name": dataset.name, "description": dataset.description, "sha256": dataset.hashes}))
 
 
@@ -314,22 +251,13 @@ def job_run(name: str, out: Path, profile: ProfileName = "quick") -> None:
     from dnastudy.files import write_whole
     from dnastudy.records import to_json
 
-    settings = _profile(profile)
+    settings = chosen_profile(profile)
     run, dataset, store = find_any(settings, name), settings.dataset(), Store()
     record = store.get(run, dataset, say).record
     # tasks are of the study's own models, not of every point of a curve
     outcomes = assess_all(store, settings, [] if name.startswith(PREFIX) else [run], dataset, say)
     tasks = {task: found[name].record["id"] for task, found in outcomes.items() if name in found}
     write_whole(out, to_json({**record, "tasks": tasks}))
-
-
-@job.command("carry")
-def job_carry(profile: ProfileName = "cpu") -> None:
-    """Put the finished points of the learning curves where they come with the repository; nothing is computed."""
-    from dnastudy.chapters import find_root
-    from dnastudy.curves import carry
-
-    say(f"{carry(_profile(profile), find_root())} points of learning curves are carried")
 
 
 @job.command("chapter")
