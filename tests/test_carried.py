@@ -160,7 +160,7 @@ def test_a_store_takes_a_carried_run_and_fits_nothing(given, tmp_path, no_fits):
     scores, own = found.scores(), computed.scores()
     assert list(scores["id"]) == list(own["id"]) == list(DATASET.test["id"])
     np.testing.assert_allclose(scores["nucleotide_log_prob"], own["nucleotide_log_prob"], atol=0.5 / STEPS + 1e-9)
-    assert store.get(POINT, DATASET).record == Store(store.root, carried=None).get(POINT, DATASET).record
+    assert Store(store.root, carried=folder).get(POINT, DATASET).record == computed.record
     assert store.finished(POINT, DATASET).record == computed.record
     renamed = store.get(POINT.model_copy(update={"name": "curve-other-own-1-1"}), DATASET)
     assert renamed.record == {**computed.record, "name": "curve-other-own-1-1"}
