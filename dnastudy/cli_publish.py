@@ -107,20 +107,25 @@ def _records(root: Path, settings) -> dict:
 def _learning(root: Path, settings) -> None:
     """Compute and write the figures on relatives and learning curves, and carry their points."""
     from dnastudy.conclusions import LEARNING, learning_values
-    from dnastudy.curves import carry
     from dnastudy.experiments import Store
     from dnastudy.files import write_whole
     from dnastudy.records import to_json
 
     say("figures on relatives and learning curves")
     write_whole(root / LEARNING, to_json(learning_values(settings, settings.dataset(), Store())))
-    say(f"{carry(settings, root)} points of learning curves are carried")
+    _carry(root, settings)
 
 
 @job.command("carry")
 def job_carry(profile: ProfileName = "cpu") -> None:
-    """Put the finished points of the learning curves where they come with the repository; nothing is computed."""
+    """Put finished runs of the chapters on relatives and curves where they come with the repository."""
     from dnastudy.chapters import find_root
-    from dnastudy.curves import carry
 
-    say(f"{carry(chosen_profile(profile), find_root())} points of learning curves are carried")
+    _carry(find_root(), chosen_profile(profile))
+
+
+def _carry(root: Path, settings) -> None:
+    from dnastudy.curves import carry
+    from dnastudy.memory import alone_runs
+
+    say(f"{carry(settings, root, alone_runs(settings))} finished runs are carried")

@@ -22,6 +22,7 @@ from dnastudy.records import from_json
 from dnastudy.runs import Profile
 from dnastudy.seeds import ahead, difference
 from dnastudy.study import FINDINGS, published, published_outcomes
+from dnastudy.tables import share
 from dnastudy.tasks.mutation import CALIBRATED
 
 LEARNING = Path("results") / "learning.json"
@@ -241,12 +242,12 @@ def _hungry(learning: Mapping[str, Any]) -> Claim:
     verdict, number = OPEN, "there is no text beside these genes"
     if model:
         most, least = (rows.loc[(model, name)] for name in ("english", "english-4"))
-        verdict = REFUTED if least["needed_high"] < most["needed_low"] else CONFIRMED
+        verdict = REFUTED if least["doubling_low"] <= 0 else REFINED
+        if least["doubling_low"] > 0 and least["doubling_high"] >= most["doubling_low"]:
+            verdict = CONFIRMED
         number = (
-            f"one English text, {model}: within 5 % of the floor after {hunger.amount(most['needed'])} symbols "
-            f"({hunger.amount(most['needed_low'])} to {hunger.amount(most['needed_high'])}) in all its characters, "
-            f"after {hunger.amount(least['needed'])} ({hunger.amount(least['needed_low'])} to "
-            f"{hunger.amount(least['needed_high'])}) in four symbols"
+            f"one English text, {model}: its last doubling saved {share(most)} of the bits a symbol costs in all its "
+            f"characters, {share(least)} in four symbols"
         )
     return Claim(
         "Four letters do not make models less hungry for data", verdict, number, "curves", "How much data genes take"

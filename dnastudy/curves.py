@@ -93,10 +93,13 @@ def find_any(profile: Profile, name: str) -> Run:
     return find_run(profile, name)
 
 
-def carry(profile: Profile, root: Path) -> int:
-    """Put all finished points into the repository (see `carried`), and return how many; nothing is computed."""
+def carry(profile: Profile, root: Path, more: Sequence[Run] = ()) -> int:
+    """Put all finished points, and ``more`` runs, into the repository (see `carried`); returns how many there are.
+
+    Nothing is computed.
+    """
     dataset, store = profile.dataset(), Store()
-    found = {run.name: store.finished(run, dataset) for run in grid(profile)}
+    found = {run.name: store.finished(run, dataset) for run in [*grid(profile), *more]}
     there = [(result.record, result.scores()) for result in found.values() if result is not None]
     family = store.by_family(dataset)
     parts = family.splits

@@ -17,6 +17,7 @@ from dnastudy.figures import family_scale, loose, series_scale
 from dnastudy.memory import FAMILY, OWN, short_label
 from dnastudy.powerlaw import EXPONENTS, PowerLaw
 from dnastudy.runs import Run
+from dnastudy.tables import amount, share
 from dnastudy.texts import ENGLISH, SOURCES, source_of
 
 FEWEST = 3
@@ -42,6 +43,20 @@ class Line:
     def last(self) -> Point:
         """The point with most training symbols."""
         return self.points[-1]
+
+    @property
+    def doubling(self) -> np.ndarray:
+        """Bits that the last doubling of the training symbols saved, shape (replicates + 1,)."""
+        before, last = self.points[-2:]
+        return (before.bits - last.bits) / np.log2(last.symbols / before.symbols)
+
+    @property
+    def told(self) -> bool:
+        """Whether the points tell a floor: a curve that steepens, or the exponent at an end of its range, do not."""
+        first, last = self.points[0], self.last
+        mean = (first.bits[0] - last.bits[0]) / np.log2(last.symbols / first.symbols)
+        edge = self.law is None or self.law.exponent[0] in (EXPONENTS[0], EXPONENTS[-1])
+        return bool(not edge and self.doubling[0] <= mean)
 
 
 def gene_lines(results: Mapping[str, Result], runs: Sequence[Run], has: np.ndarray, replicates: int) -> list[Line]:
@@ -137,7 +152,7 @@ def promise_rows(lines: Sequence[Line], paper: float, gain: float = 0.1) -> pd.D
     DataFrame: ``group``, ``label``; ``now``, ``floor``, ``exponent``, ``at_paper`` (bits after ``paper`` nucleotides),
     ``at_ten`` (after ten times as many as there are), ``needed`` (nucleotides for ``gain`` bits fewer than now), each
     with ``_low`` and ``_high`` (95 %), and the last three also of a straight line (``line_``, see `straight`);
-    ``error``, bits; ``edge``: whether the exponent is at the end of its range.
+    ``error``, bits; ``told``: whether the points tell a floor.
     """
     rows = []
     for line in lines:
@@ -150,8 +165,7 @@ def promise_rows(lines: Sequence[Line], paper: float, gain: float = 0.1) -> pd.D
                   "line_needed": _times_two(symbols, gain / np.maximum(_a_doubling(line.points), 1e-9))}  # fmt: skip
         row = {"group": line.group, "label": line.label, "family": line.family, "corpus": line.corpus,
                "symbols": symbols, "parameters": line.last.parameters, "seeds": line.last.seeds,
-               "error": float(law.error[0]),
-               "edge": bool(law.exponent[0] in (EXPONENTS[0], EXPONENTS[-1]))}  # fmt: skip
+               "error": float(law.error[0]), "told": line.told}  # fmt: skip
         for name, value in values.items():
             low, high = evaluation.interval(value[1:])
             row |= {name: float(value[0]), f"{name}_low": low, f"{name}_high": high}
@@ -204,7 +218,7 @@ def backtest_rows(lines: Sequence[Line]) -> pd.DataFrame:
 
 
 def excess_rows(lines: Sequence[Line]) -> pd.DataFrame:
-    """Excess over the floor at each point: the source's entropy where that is known, else the fit's floor.
+    """Excess over the floor at each point: the source's entropy where that is known, else the fit's, if it tells one.
 
     Returns
     -------
@@ -213,7 +227,7 @@ def excess_rows(lines: Sequence[Line]) -> pd.DataFrame:
     """
     rows = []
     for line in lines:
-        if line.law is None and line.floor is None:
+        if not line.told and line.floor is None:
             continue
         floor = np.full(len(line.last.bits), line.floor) if line.floor is not None else line.law.floor
         for point in line.points:
@@ -232,8 +246,9 @@ def hunger_rows(lines: Sequence[Line], share: float = 0.05) -> pd.DataFrame:
 
     Returns
     -------
-    DataFrame: ``corpus``, ``label``, ``floor``, ``known``, ``exponent`` and ``needed`` symbols, with ``_low`` and
-    ``_high`` (95 %), and ``a_parameter``, needed symbols a parameter.
+    DataFrame: ``corpus``, ``label``, ``floor``, ``known``, ``told`` (the points tell it), ``a_parameter`` (training
+    symbols at hand a parameter); and with ``_low`` and ``_high`` (95 %) ``exponent``, ``needed`` symbols, and
+    ``doubling``, what the last doubling saved as a share of the bits.
     """
     rows = []
     for line in lines:
@@ -244,9 +259,11 @@ def hunger_rows(lines: Sequence[Line], share: float = 0.05) -> pd.DataFrame:
         row: dict[str, Any] = {
             "corpus": line.corpus, "group": line.group, "label": line.label, "floor": float(floor[0]),
             "known": line.floor is not None, "now": float(line.last.bits[0]), "symbols": line.last.symbols,
-            "error": float(line.law.error[0]), "a_parameter": float(needed[0]) / line.last.parameters,
+            "error": float(line.law.error[0]), "a_parameter": line.last.symbols / line.last.parameters,
+            "told": line.told or line.floor is not None,
         }  # fmt: skip
-        for name, value in (("exponent", line.law.exponent), ("needed", needed)):
+        doubling = line.doubling / line.last.bits
+        for name, value in (("exponent", line.law.exponent), ("needed", needed), ("doubling", doubling)):
             low, high = evaluation.interval(value[1:])
             row |= {name: float(value[0]), f"{name}_low": low, f"{name}_high": high}
         rows.append(row)
@@ -267,34 +284,30 @@ def answer(rows: pd.DataFrame, model: str) -> str:
     text = []
     if len(english) > 1:
         most, least = of.loc[english[0]], of.loc[english[-1]]
+        each = ", ".join(f"{name} {share(of.loc[name])}" for name in english)
         text.append(
-            f"One text, {model}: in all its characters it takes {amount(most['needed'])} symbols "
-            f"({amount(most['needed_low'])} to {amount(most['needed_high'])}) to come within 5 % of the floor, in "
-            f"{english[-1].rpartition('-')[2]} symbols {amount(least['needed'])} ({amount(least['needed_low'])} to "
-            f"{amount(least['needed_high'])}), and "
-            + _apart(most, least, "the smaller alphabet", "needs less data", "needs more data")
+            f"One text in fewer and fewer symbols: what the last doubling of it saved {model}, as a share of the bits "
+            f"that a symbol costs, was {each}. With {english[-1].rpartition('-')[2]} symbols the model is "
+            + ("still learning" if least["doubling_low"] > 0 else "done learning")
+            + f" after {amount(least['symbols'])} of them, {least['a_parameter']:.1f} a parameter"
+            + (
+                ", and by less than with all characters."
+                if least["doubling_high"] < most["doubling_low"]
+                else ", and by no less than with all characters, as far as the intervals tell."
+            )
         )
     sources = [name for name in SOURCES if name in of.index]
     if sources:
-        first = "; ".join(f"{name} {amount(of.loc[name, 'needed'])}" for name in sources)
-        text.append(f"Sources of four letters, by how many letters each depends on: {first}.")
+        each = ", ".join(f"{name} {of.loc[name, 'now'] - of.loc[name, 'floor']:.3f}" for name in sources)
+        text.append(
+            f"Nor is it the number of letters in sources of four: after as many symbols {model} is above the entropy "
+            f"by, in bits, {each}; the longer what a letter depends on, the more it takes."
+        )
     genes = [name for name in of.index if name.startswith("genes")]
     if genes:
-        each = (
-            f"{name.removeprefix('genes, ')} {amount(row['needed'])} "
-            f"({amount(row['needed_low'])} to {amount(row['needed_high'])})"
-            for name, row in of.loc[genes].iterrows()
-        )
-        text.append(f"Genes: {'; '.join(each)}.")
+        each = ", ".join(f"{name.removeprefix('genes, ')} {share(of.loc[name])}" for name in genes)
+        text.append(f"On genes the last doubling saved {each}.")
     return " ".join(text)
-
-
-def _apart(first: pd.Series, second: pd.Series, what: str, less: str, more: str) -> str:
-    if second["needed_high"] < first["needed_low"]:
-        return f"{what} {less}, beyond the intervals."
-    if second["needed_low"] > first["needed_high"]:
-        return f"{what} {more}, beyond the intervals."
-    return f"the intervals do not tell whether {what} {less}."
 
 
 def excess_chart(rows: pd.DataFrame, corpora: Sequence[str], model: str) -> alt.TopLevelMixin:
@@ -321,24 +334,3 @@ def excess_chart(rows: pd.DataFrame, corpora: Sequence[str], model: str) -> alt.
         f"parameter of {model}, both on logarithmic scales, a line a corpus: " + ", ".join(corpora) + ".",
     )
     return loose(chart)
-
-
-def figure(row: Any, name: str, digits: int = 3) -> str:
-    """A figure and its interval from a row of these tables."""
-    return f"{row[name]:.{digits}f} ({row[f'{name}_low']:.{digits}f} to {row[f'{name}_high']:.{digits}f})"
-
-
-def amount(value: float) -> str:
-    """Symbols for people: 12 million; "never" where the floor is above."""
-    if not np.isfinite(value) or value > 1e15:
-        return "never"
-    for size, word in ((1e12, "trillion"), (1e9, "billion"), (1e6, "million"), (1e3, "thousand")):
-        if value >= size:
-            return f"{value / size:.3g} {word}"
-    return f"{value:.0f}"
-
-
-def nucleotides(value: float) -> str:
-    """`amount` in a sentence."""
-    found = amount(value)
-    return "no amount of data" if found == "never" else f"{found} nucleotides"

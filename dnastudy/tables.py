@@ -107,3 +107,29 @@ def with_interval(frame: pd.DataFrame, column: str, digits: int = 4) -> pd.Serie
 def _row(tag: str, cells: Any, sides: list[str], extra: str = "") -> str:
     shown = zip((html.escape(str(cell)) for cell in cells), sides, strict=True)
     return "<tr>" + "".join(f'<{tag} class="{side}"{extra}>{cell}</{tag}>' for cell, side in shown) + "</tr>"
+
+
+def share(row: pd.Series) -> str:
+    """What the last doubling saved, with its interval."""
+    return f"{row['doubling']:.1%} ({row['doubling_low']:.1%} to {row['doubling_high']:.1%})"
+
+
+def figure(row: Any, name: str, digits: int = 3) -> str:
+    """A figure and its interval from a row of these tables."""
+    return f"{row[name]:.{digits}f} ({row[f'{name}_low']:.{digits}f} to {row[f'{name}_high']:.{digits}f})"
+
+
+def amount(value: float) -> str:
+    """Symbols for people: 12 million; "never" where the floor is above."""
+    if not np.isfinite(value) or value > 1e15:
+        return "never"
+    for size, word in ((1e12, "trillion"), (1e9, "billion"), (1e6, "million"), (1e3, "thousand")):
+        if value >= size:
+            return f"{value / size:.3g} {word}"
+    return f"{value:.0f}"
+
+
+def nucleotides(value: float) -> str:
+    """`amount` in a sentence."""
+    found = amount(value)
+    return "no amount of data" if found == "never" else f"{found} nucleotides"

@@ -357,7 +357,7 @@ def test_carried_records_say_where_they_come_from():
     assert all(re.fullmatch("[0-9a-f]{16}", record["id"]) for record in PUBLISHED)
     assert all(re.fullmatch("[0-9a-f]{7,40}", record["commit"]) for record in PUBLISHED), "of clean commits"
     names = [record["name"] for record in PUBLISHED]
-    assert len(set(names)) == len(names) and all(name.startswith("curve-") for name in names)
+    assert len(set(names)) == len(names) and all(name.startswith(("curve-", "family-")) for name in names)
     for record in PUBLISHED:
         data = record["data"]
         assert data["name"] == "paper" or data["name"].startswith(("english", "source-")), record["name"]

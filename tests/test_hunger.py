@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("altair")
 
-from test_memory import FAMILIES, HAS, LENGTHS, SETTINGS, by_hand, drawn, finished, rows_of
+from test_memory import FAMILIES, HAS, LENGTHS, SETTINGS, by_hand, drawn, finished, values_of
 
 from dnastudy import evaluation, figures, hunger
 from dnastudy.curves import Point, curve_of, points
@@ -260,7 +260,7 @@ def test_what_is_promised_of_a_straight_line():
     assert row["line_at_paper"] == pytest.approx(log_line(5e6)) and row["line_at_ten"] == pytest.approx(log_line(3.2e7))
     assert row["line_needed"] == pytest.approx(SYMBOLS[-1] * 2 ** (0.1 / 0.04), rel=1e-9)
     assert log_line(row["line_needed"]) == pytest.approx(log_line(SYMBOLS[-1]) - 0.1)
-    assert row["floor"] == 0 or row["edge"], "such points do not tell a floor"
+    assert row["floor"] < 0.05 or row["edge"], "such points do not tell a floor"
 
 
 def test_curves_that_rise_promise_nothing():
@@ -321,11 +321,9 @@ def test_excess_is_over_the_floor_that_is_known_or_fitted():
         np.testing.assert_allclose(part["excess"], law(SYMBOLS) / floor - 1, atol=1e-7)
         np.testing.assert_allclose(part["ratio"], np.array(SYMBOLS) / 2000)
         assert (part["low"] <= part["excess"] + 1e-12).all() and (part["excess"] <= part["high"] + 1e-12).all()
-    two = line_of(law(SYMBOLS[:2]), SYMBOLS[:2])
-    assert (
-        hunger.excess_rows([two]).empty
-        and len(hunger.excess_rows([line_of(law([1e5, 2e5]), [1e5, 2e5], floor=1.5)])) == 2
-    )
+    few = SYMBOLS[:2]
+    assert hunger.excess_rows([line_of(law(few), few)]).empty, "no fit, no floor"
+    assert len(hunger.excess_rows([line_of(law(few), few, floor=1.5)])) == 2
 
 
 # words
@@ -400,8 +398,9 @@ def test_the_chart_of_curves_has_a_panel_a_group():
     chart = hunger.curve_chart(lines, 1e8)
     rows, description = drawn(chart)
     assert [panel["title"] for panel in chart.to_dict()["vconcat"]] == [OWN_ALL, BY_FAMILY]
-    assert [len(panel["layer"]) for panel in chart.to_dict()["vconcat"]] == [3, 1], "no fit, no line"
-    assert rows_of(chart) == len(rows) == 24 + 6 + 2 + 2
+    marks = [{mark["type"] for mark in values_of(panel, "mark")} for panel in chart.to_dict()["vconcat"]]
+    assert "line" in marks[0] and "line" not in marks[1], "no fit, no line"
+    assert len(rows) == 24 + 6 + 2 + 2
     assert OWN_ALL in description and BY_FAMILY in description and "training nucleotides" in description
     fitted = pd.DataFrame(rows).query("label == 'LSTM'").sort_values("symbols")
     assert fitted["symbols"].max() == pytest.approx(1e8) and fitted["symbols"].min() == pytest.approx(1e5)
@@ -418,15 +417,15 @@ def test_the_chart_of_excess_has_what_is_above_the_floor():
     frame = hunger.excess_rows(lines)
     chart = hunger.excess_chart(frame, ["english-4", "source-2"], "LSTM")
     rows, description = drawn(chart)
-    assert rows_of(chart) == len(rows) == 6 + 3
+    assert len(rows) == 6 + 3
     assert {row["corpus"] for row in rows} == {"english-4", "source-2"}
     assert all(0 < row["low"] <= row["excess"] for row in rows), "a logarithmic axis takes no others"
     assert "LSTM" in description and "english-4, source-2" in description
-    for layer in chart.to_dict()["layer"]:
-        assert layer["encoding"]["color"]["scale"]["domain"] == ["english-4", "source-2"]
+    domains = values_of(chart.to_dict()["layer"], "color", "scale", "domain")
+    assert domains and all(domain == ["english-4", "source-2"] for domain in domains)
 
 
 def test_charts_are_drawn_for_the_book():
     figures.setup()
     html = figures.book(hunger.curve_chart([line_of(law(SYMBOLS), noise=0.01)], 1e8).to_dict())["text/html"]
-    assert 'data-rows="30"' in html and "<img alt=" in html
+    assert "data-rows=" in html and '<img alt="Bits per base' in html
