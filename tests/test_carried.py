@@ -348,7 +348,9 @@ def test_every_carried_record_has_its_scores_and_its_bits(steps):
         assert found.dtype == np.int16 and found.shape == (metrics["genes"],)
         nats = found.astype(np.int64).sum() / STEPS - metrics["nucleotides"] * math.log(4)
         bits = -nats / metrics["nucleotides"] / math.log(2)
-        assert bits == pytest.approx(metrics["bits_per_base"], abs=1e-5), record["name"]
+        # five standard deviations of what rounding each gene adds up to: 4e-6 on genes, 2e-5 on short texts
+        rounding = 5 * math.sqrt(metrics["genes"] / 12) / STEPS / metrics["nucleotides"] / math.log(2)
+        assert bits == pytest.approx(metrics["bits_per_base"], abs=rounding), record["name"]
         low, high = metrics["bits_per_base_interval"]
         assert low < bits < high
 

@@ -15,6 +15,7 @@ from dnastudy.curves import Point, curve_of, points
 from dnastudy.hunger import BY_FAMILY, OWN_ALL, OWN_WITHOUT, Line
 from dnastudy.powerlaw import EXPONENTS
 from dnastudy.runs import Run
+from dnastudy.tables import amount, figure, nucleotides
 from dnastudy.texts import source_of
 
 SYMBOLS = [1e5, 2e5, 4e5, 8e5, 1.6e6, 3.2e6]
@@ -249,7 +250,7 @@ def test_what_is_promised_of_a_power_law():
         assert row[name] == pytest.approx(value, abs=1e-8), name
         assert row[f"{name}_low"] == pytest.approx(row[name]) == row[f"{name}_high"]
     assert law(row["needed"]) == pytest.approx(now - 0.1, abs=1e-8)
-    assert (row["symbols"], row["parameters"], row["seeds"], row["edge"]) == (SYMBOLS[-1], 2000, 2, False)
+    assert (row["symbols"], row["parameters"], row["seeds"], row["told"]) == (SYMBOLS[-1], 2000, 2, True)
     assert row["error"] < 1e-8
     beyond = hunger.promise_rows([line_of(law(SYMBOLS))], paper=5e6, gain=now - 1.5 + 1e-6).iloc[0]
     assert beyond["needed"] == math.inf == beyond["needed_high"], "below the floor"
@@ -260,13 +261,31 @@ def test_what_is_promised_of_a_straight_line():
     assert row["line_at_paper"] == pytest.approx(log_line(5e6)) and row["line_at_ten"] == pytest.approx(log_line(3.2e7))
     assert row["line_needed"] == pytest.approx(SYMBOLS[-1] * 2 ** (0.1 / 0.04), rel=1e-9)
     assert log_line(row["line_needed"]) == pytest.approx(log_line(SYMBOLS[-1]) - 0.1)
-    assert row["floor"] < 0.05 or row["edge"], "such points do not tell a floor"
+    assert row["floor"] < 0.05, "such points do not tell a floor"
 
 
 def test_curves_that_rise_promise_nothing():
     (row,) = hunger.promise_rows([line_of(log_line(SYMBOLS, saved=-0.01))], paper=5e6).to_dict("records")
-    assert row["needed"] == row["line_needed"] == math.inf and row["edge"]
+    assert row["needed"] == row["line_needed"] == math.inf and not row["told"]
     assert row["at_ten"] == pytest.approx(row["floor"])
+
+
+def test_a_curve_that_flattens_tells_a_floor():
+    assert line_of(law(SYMBOLS)).told
+    steeper = [2 - 0.01 * number**2 for number in range(6)]
+    for bits in (steeper, law(SYMBOLS, exponent=5.0), log_line(SYMBOLS, saved=-0.01)):
+        assert not line_of(bits).told
+    assert not line_of(law(SYMBOLS[:2]), SYMBOLS[:2]).told, "no fit"
+    found = hunger.hunger_rows([line_of(law(SYMBOLS)), line_of(steeper), line_of(steeper, floor=1.5)])
+    assert list(found["told"]) == [True, False, True] and list(found["known"]) == [False, False, True]
+    assert hunger.excess_rows([line_of(steeper)]).empty
+
+
+def test_the_last_doubling_is_of_the_last_two_points():
+    symbols = [1e5, 1e6, 4e6]
+    line = line_of([1.9, 1.8, 1.7], symbols, noise=0.01)
+    np.testing.assert_allclose(line.doubling, 0.05)
+    assert line_of([1.9, 1.8, 1.7], SYMBOLS[:3]).doubling[0] == pytest.approx(0.1)
 
 
 def test_curves_of_two_points_promise_nothing():
@@ -282,7 +301,9 @@ def test_hunger_with_a_known_floor():
     assert row["known"] and row["floor"] == 1.6
     assert law(row["needed"]) == pytest.approx(1.6 * 1.05, abs=1e-8)
     assert row["needed"] == pytest.approx(1e6 * ((1.68 - 1.5) / 0.2) ** (-1 / EXPONENT), rel=1e-6)
-    assert row["a_parameter"] == pytest.approx(row["needed"] / 2000)
+    assert row["a_parameter"] == SYMBOLS[-1] / 2000 and row["told"]
+    saved = (law(SYMBOLS[-2]) - law(SYMBOLS[-1])) / law(SYMBOLS[-1])
+    assert row["doubling"] == pytest.approx(saved) == row["doubling_low"] == row["doubling_high"]
     assert (row["corpus"], row["symbols"], row["now"]) == ("source-2", SYMBOLS[-1], pytest.approx(law(SYMBOLS[-1])))
     assert row["exponent_low"] == pytest.approx(EXPONENT) == row["exponent_high"]
     closer = hunger.hunger_rows([line_of(law(SYMBOLS), floor=1.6)], share=0.01).iloc[0]
@@ -300,7 +321,7 @@ def test_who_never_comes_near_the_floor_needs_endless_data():
     far, zero = hunger.hunger_rows(
         [line_of(law(SYMBOLS), floor=1.4), line_of(law(SYMBOLS, floor=0, exponent=float(EXPONENTS[60])))]
     ).to_dict("records")
-    assert far["needed"] == far["needed_low"] == far["needed_high"] == far["a_parameter"] == math.inf
+    assert far["needed"] == far["needed_low"] == far["needed_high"] == math.inf
     assert zero["floor"] == pytest.approx(0, abs=1e-6) and zero["needed"] > 1e15
     assert hunger.hunger_rows([line_of(law(SYMBOLS[:2]), SYMBOLS[:2], floor=1.5)]).empty
 
@@ -338,7 +359,7 @@ def test_excess_is_over_the_floor_that_is_known_or_fitted():
     ],
 )  # fmt: skip
 def test_amounts_in_words(value, words):
-    assert hunger.amount(value) == words
+    assert amount(value) == words
 
 
 @pytest.mark.parametrize(
@@ -347,43 +368,45 @@ def test_amounts_in_words(value, words):
      (1e15, "1000 trillion")],
 )  # fmt: skip
 def test_amounts_that_round_up_to_the_next_word(value, words):
-    assert hunger.amount(value) == words
+    assert amount(value) == words
 
 
 def test_amounts_in_sentences():
-    assert hunger.nucleotides(3.1e9) == "3.1 billion nucleotides"
-    assert hunger.nucleotides(math.inf) == "no amount of data"
+    assert nucleotides(3.1e9) == "3.1 billion nucleotides"
+    assert nucleotides(math.inf) == "no amount of data"
     row = {"law": 1.85219, "law_low": 1.8404, "law_high": 1.8649}
-    assert hunger.figure(row, "law") == "1.852 (1.840 to 1.865)"
-    assert hunger.figure(row, "law", 1) == "1.9 (1.8 to 1.9)"
+    assert figure(row, "law") == "1.852 (1.840 to 1.865)"
+    assert figure(row, "law", 1) == "1.9 (1.8 to 1.9)"
 
 
-def english(all_characters, four):
-    """Curves on one text in two alphabets, within 5 % of their floor after so many symbols."""
-    lines = []
-    for corpus, needed in (("english", all_characters), ("english-4", four)):
-        excess = 0.05 * 1.5 * (needed / 1e6) ** EXPONENT
-        lines.append(line_of(law(SYMBOLS, excess=excess), corpus=corpus, group=corpus, noise=0.001))
+def english(saved, saved_of_four):
+    """Curves on one text in two alphabets, each with what its doublings save."""
+    lines = [
+        line_of(log_line(SYMBOLS, saved), corpus=corpus, group=corpus, noise=0.001)
+        for corpus, saved in (("english", saved), ("english-4", saved_of_four))
+    ]
     return hunger.hunger_rows(lines)
 
 
-def test_the_answer_says_which_alphabet_needs_less():
-    less = hunger.answer(english(8e7, 4e6), "LSTM")
-    assert "in all its characters it takes 80 million symbols" in less and "in 4 symbols 4 million" in less
-    assert "the smaller alphabet needs less data, beyond the intervals" in less
-    assert "needs more data, beyond the intervals" in hunger.answer(english(4e6, 8e7), "LSTM")
-    assert "the intervals do not tell" in hunger.answer(english(4e6, 4e6), "LSTM")
-    assert hunger.answer(english(8e7, 4e6), "Transformer") == ""
+def test_the_answer_says_what_the_last_doubling_saved():
+    less = hunger.answer(english(0.04, 0.02), "LSTM")
+    for corpus, saved in (("english", 0.04), ("english-4", 0.02)):
+        assert f"{corpus} {saved / log_line(SYMBOLS[-1], saved):.1%} (" in less
+    assert "still learning after 3.2 million of them, 1600.0 a parameter, and by less than" in less
+    more = hunger.answer(english(0.02, 0.04), "LSTM")
+    assert "still learning" in more and "by no less than with all characters" in more
+    assert "done learning" in hunger.answer(english(0.04, -0.001), "LSTM")
+    assert hunger.answer(english(0.04, 0.02), "Transformer") == ""
 
 
 def test_the_answer_names_sources_and_genes():
     lines = [
         line_of(law(SYMBOLS), corpus="source-2", floor=1.6), hunger.renamed(line_of(law(SYMBOLS), group=BY_FAMILY))
     ]  # fmt: skip
-    found = hunger.hunger_rows(lines)
-    text = hunger.answer(found, "LSTM")
-    assert f"source-2 {hunger.amount(found['needed'][0])}" in text
-    assert f"split by family {hunger.amount(found['needed'][1])} (" in text and "One text" not in text
+    text = hunger.answer(hunger.hunger_rows(lines), "LSTM")
+    assert f"source-2 {law(SYMBOLS[-1]) - 1.6:.3f}" in text and "One text" not in text
+    saved = (law(SYMBOLS[-2]) - law(SYMBOLS[-1])) / law(SYMBOLS[-1])
+    assert f"split by family {saved:.1%} (" in text
 
 
 # charts
