@@ -41,7 +41,7 @@ def pack(folder: Path, results: Iterable[tuple[dict[str, Any], pd.DataFrame]]) -
     arrays = io.BytesIO()
     np.savez_compressed(arrays, **scores)
     write_whole(folder / SCORES, arrays.getvalue())  # first: no record without its scores
-    write_whole(folder / RECORDS, "\n".join(lines) + "\n")
+    write_whole(folder / RECORDS, "".join(f"{line}\n" for line in lines))
     return len(records)
 
 

@@ -221,10 +221,10 @@ def _ranking(learning: Mapping[str, Any]) -> Claim:
     words = {-1: "{first} is better than {second}", 0: "{first} and {second} cannot be told apart",
              1: "{second} is better than {first}"}  # fmt: skip
     of_paper = [pair for pair in pairs if "paper" in pair["first"]]
-    kept = [ahead(pair) == -1 for pair in of_paper]
+    sides = {ahead(pair) for pair in of_paper}
     return Claim(
         "The ranking: LSTM before Transformer before n-grams",
-        OPEN if not of_paper else CONFIRMED if all(kept) else REFINED if any(kept) else REFUTED,
+        OPEN if not of_paper else CONFIRMED if sides == {-1} else REFUTED if sides == {1} else REFINED,
         "without relatives: "
         + "; ".join(
             words[ahead(pair)].format(**pair)
@@ -239,12 +239,11 @@ def _ranking(learning: Mapping[str, Any]) -> Claim:
 def _hungry(learning: Mapping[str, Any]) -> Claim:
     rows = pd.DataFrame(learning["hunger"]).set_index(["label", "corpus"])
     model = next((name for name in ("LSTM", "Transformer") if (name, "english-4") in rows.index), None)
-    verdict, number = OPEN, "there is no text beside these genes"
+    verdict, number = OPEN, "there is no English text in 65 and in 4 symbols beside these genes"
     if model:
         most, least = (rows.loc[(model, name)] for name in ("english", "english-4"))
-        verdict = REFUTED if least["doubling_low"] <= 0 else REFINED
-        if least["doubling_low"] > 0 and least["doubling_high"] >= most["doubling_low"]:
-            verdict = CONFIRMED
+        still, less = least["doubling_low"] > 0, least["doubling_high"] < most["doubling_low"]
+        verdict = (REFINED if still else REFUTED) if less else CONFIRMED if still else OPEN
         number = (
             f"one English text, {model}: its last doubling saved {share(most)} of the bits a symbol costs in all its "
             f"characters, {share(least)} in four symbols"

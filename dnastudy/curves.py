@@ -142,7 +142,7 @@ def _point(curve: Curve, fraction: float, seed: int, more: Mapping[str, Any] | N
     if curve.model in NEURAL:
         whole = models.model_class(curve.model).Settings.parse(given, curve.model).epochs
         settings["epochs"] = round(whole / fraction**0.5)
-    return {"model": curve.model, "settings": settings}
+    return {"model": curve.model, "settings": settings, "carried": True}
 
 
 # from finished runs to points and curves

@@ -124,7 +124,8 @@ class Result:
 class Store(Kin):
     """Finished fits and runs in a folder (default: ``_build/store``, or the one named by DNASTUDY_STORE).
 
-    ``carried``: folder of runs that come with the repository, and need not be computed (see `carried`).
+    ``carried``: folder of runs that come with the repository, and need not be computed where ``Run.carried`` says that
+    record and scores are enough (see `carried`); they are kept apart, as their models and some of the scores lack.
     """
 
     def __init__(self, root: str | os.PathLike | None = None, carried: Path | None = PACKAGE.parent / carried.FOLDER):
@@ -139,22 +140,30 @@ class Store(Kin):
         folder = self.root / "runs" / name
         if not (folder / "record.json").exists():
             with self.lock(name):
-                if not (folder / "record.json").exists() and not self._brought(name, dataset.splits[run.test], folder):
+                brought = self._brought(run, name, dataset)
+                if brought is None and not (folder / "record.json").exists():
                     if run.prequential:
                         check_join(models.create(run.model, run.settings))
                     model, fitted = self._fit(run, dataset, fit, fit_parts, log)
                     self._score(run, dataset, model, fitted, folder, {"id": name, "fit": fit}, log)
+                folder = brought or folder
         record = from_json((folder / "record.json").read_text())
         return Result({**record, "name": run.name}, folder)
 
-    def _brought(self, name: str, test: pd.DataFrame, folder: Path) -> bool:
-        """Whether the run of this id came with the repository, and is now in the store."""
-        return self.carried is not None and carried.unpack(self.carried, name, test, folder)
+    def _brought(self, run: Run, name: str, dataset: Dataset) -> Path | None:
+        """Folder of a run that came with the repository and is not computed here; None if there is none."""
+        folder = self.root / "carried" / name
+        if self.carried is None or not run.carried or (self.root / "runs" / name / "record.json").exists():
+            return None
+        there = (folder / "record.json").exists()
+        return folder if there or carried.unpack(self.carried, name, dataset.splits[run.test], folder) else None
 
     def finished(self, run: Run, dataset: Dataset) -> Result | None:
-        """The run's result if it is there; nothing is computed."""
-        name = run_id(run, self.genes(run, dataset))
-        there = (self.root / "runs" / name / "record.json").exists()
+        """The run's result if it is there, or came with the repository; nothing is computed."""
+        genes = self.genes(run, dataset)
+        name = run_id(run, genes)
+        with self.lock(name):
+            there = (self.root / "runs" / name / "record.json").exists() or self._brought(run, name, genes)
         return self.get(run, dataset) if there else None
 
     def fit(self, run: Run, dataset: Dataset, log: Log | None = None) -> tuple[LanguageModel, dict[str, Any]]:

@@ -52,11 +52,13 @@ class Line:
 
     @property
     def told(self) -> bool:
-        """Whether the points tell a floor: a curve that steepens, or the exponent at an end of its range, do not."""
+        """Whether the points tell a floor: not where a curve is as steep at its end as on the whole, or hardly moves."""
+        if self.law is None:
+            return False
         first, last = self.points[0], self.last
         mean = (first.bits[0] - last.bits[0]) / np.log2(last.symbols / first.symbols)
-        edge = self.law is None or self.law.exponent[0] in (EXPONENTS[0], EXPONENTS[-1])
-        return bool(not edge and self.doubling[0] <= mean)
+        edge = self.law.exponent[0] in (EXPONENTS[0], EXPONENTS[-1])
+        return bool(not edge and self.doubling[0] <= 0.9 * mean)
 
 
 def gene_lines(results: Mapping[str, Result], runs: Sequence[Run], has: np.ndarray, replicates: int) -> list[Line]:

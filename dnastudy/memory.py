@@ -46,7 +46,7 @@ def short_label(record: Mapping[str, Any]) -> str:
 
 
 def identity_classes(relatives: pd.DataFrame) -> np.ndarray:
-    """Class of each test gene by identity with its nearest relative, as text that sorts: `NONE`, "0.70-0.75", ..."""
+    """Class of each test gene by identity with its nearest relative: `NONE`, "70% to 75%", ... (see `class_names`)."""
     names = [f"{a:.0%} to {b:.0%}" for a, b in zip(EDGES, [*EDGES[1:], 1.0], strict=True)]
     identity = relatives["identity"].to_numpy()
     place = np.searchsorted(EDGES, identity, side="right") - 1
@@ -175,14 +175,15 @@ def alone_runs(profile: Profile) -> list[Run]:
         mixtures["with-both"] = {"members": [expert, *networks], "classes": 4}
     trials = {run.name.removeprefix("expert-"): run for run in expert_trials(profile)}
     rows = [expert_runs(profile)[0], *(trials[name] for name in ALONE)]
-    again = [run.model_copy(update={"name": f"family-{run.name}", "split": FAMILY}) for run in rows]
+    brought = {"split": FAMILY, "carried": True}
+    again = [run.model_copy(update={"name": f"family-{run.name}", **brought}) for run in rows]
     orders = [
-        Run(name=f"family-witten-bell-{order}", model="ngram", settings={"order": order}, split=FAMILY,
+        Run(name=f"family-witten-bell-{order}", model="ngram", settings={"order": order}, **brought,
             replicates=profile.bootstrap_replicates)
         for order in profile.train_orders
     ]  # fmt: skip
     mixed = [
-        Run(name=f"family-expert-{name}", model="ensemble", settings=settings, split=FAMILY,
+        Run(name=f"family-expert-{name}", model="ensemble", settings=settings, **brought,
             replicates=profile.bootstrap_replicates)
         for name, settings in mixtures.items()
     ]  # fmt: skip

@@ -128,6 +128,9 @@ class Run(Settings):
     corpus: str = Field(default="", description="a text or a simulated source in the place of the genes (`texts`)")
     symbols: int = Field(default=1_000_000, ge=1, description="length of that text, at most")
     subset: int = Field(default=0, ge=0, description="seed of that share")
+    carried: bool = Field(
+        default=False, description="record and scores may be those that come with the repository, without the model"
+    )
 
 
 def ngram_runs(profile: Profile) -> list[Run]:

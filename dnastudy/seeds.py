@@ -33,6 +33,8 @@ def mean_scores(results: list[Result]) -> pd.DataFrame:
     first, *others = (result.scores() for result in results)
     if any(list(other["id"]) != list(first["id"]) for other in others):
         raise ValueError("mean_scores: the score tables are of different genes")
+    # runs that come with the repository have fewer columns than those computed here
+    first = first[[name for name in first if all(name in other for other in others)]]
     columns = [name for name in first if "log_prob" in name]
     return first.assign(**{name: sum((o[name] for o in others), first[name]) / len(results) for name in columns})
 

@@ -124,8 +124,8 @@ def amount(value: float) -> str:
     if not np.isfinite(value) or value > 1e15:
         return "never"
     for size, word in ((1e12, "trillion"), (1e9, "billion"), (1e6, "million"), (1e3, "thousand")):
-        if value >= size:
-            return f"{value / size:.3g} {word}"
+        if value >= 0.9995 * size:  # what rounds up to it, too
+            return f"{float(f'{value / size:.3g}'):g} {word}"
     return f"{value:.0f}"
 
 

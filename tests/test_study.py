@@ -224,7 +224,7 @@ def test_no_gene_is_in_the_repository():
         *(p for p in (ROOT / "results").rglob("*") if p.is_file()),
         *(ROOT / "book" / "chapters").glob("*.ipynb"),
     ]:
-        assert not re.search("[ACGT]{40}", path.read_text()), path
+        assert not re.search(b"[ACGT]{40}", path.read_bytes()), path
 
 
 def test_conda_users_get_the_same():
