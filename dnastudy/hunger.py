@@ -52,7 +52,7 @@ class Line:
 
     @property
     def told(self) -> bool:
-        """Whether the points tell a floor: not where a curve is as steep at its end as on the whole, or hardly moves."""
+        """Whether the points tell a floor: not where a curve is as steep at its end as in all, or hardly moves."""
         if self.law is None:
             return False
         first, last = self.points[0], self.last
