@@ -478,7 +478,7 @@ def test_training_never_overwrites_what_is_no_model(refused, dnastudy, files, tm
 def test_models_are_listed_with_their_settings(dnastudy):
     found = dnastudy("models", "--json").json
     assert list(found) == list(MODELS)
-    assert set(found["ngram"]["settings"]) == {"order", "smoothing", "novelty", "protocol"}
+    assert set(found["ngram"]["settings"]) == {"order", "smoothing", "novelty", "letters", "protocol"}
     assert found["ngram"]["settings"]["order"]["default"] == 8
     assert all(entry["about"] for entry in found["ngram"]["settings"].values())
     text = dnastudy("models").out
