@@ -128,4 +128,4 @@ def _carry(root: Path, settings) -> None:
     from dnastudy.curves import carry
     from dnastudy.memory import alone_runs
 
-    say(f"{carry(settings, root, alone_runs(settings))} finished runs are carried")
+    say(f"{carry(settings, root, alone_runs(settings), log=say)} finished runs are carried")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from dnastudy import carried, evaluation, models
-from dnastudy.blast import split_record
+from dnastudy.blast import blast_programs, split_record
 from dnastudy.datasets import Dataset
 from dnastudy.errors import ModelError
 from dnastudy.experiments import Result, Store
@@ -93,10 +92,10 @@ def find_any(profile: Profile, name: str) -> Run:
     return find_run(profile, name)
 
 
-def carry(profile: Profile, root: Path, more: Sequence[Run] = ()) -> int:
+def carry(profile: Profile, root: Path, more: Sequence[Run] = (), log: Callable[[str], None] | None = None) -> int:
     """Put all finished points, and ``more`` runs, into the repository (see `carried`); returns how many there are.
 
-    Nothing is computed.
+    No run is computed; BLAST+ is asked about the split by family, where it is there.
     """
     dataset, store = profile.dataset(), Store()
     found = {run.name: store.finished(run, dataset) for run in [*grid(profile), *more]}
@@ -104,7 +103,12 @@ def carry(profile: Profile, root: Path, more: Sequence[Run] = ()) -> int:
     family = store.by_family(dataset)
     parts = family.splits
     table = pd.concat([parts[name][["id"]].assign(part=name) for name in PARTS])
-    with contextlib.suppress(FileNotFoundError):  # a record stays as it was where there is no BLAST+
+    try:
+        blast_programs()
+    except FileNotFoundError as error:
+        if log:
+            log(f"{FAMILY_RECORD} stays as it is: {error}")
+    else:
         write_whole(root / FAMILY_RECORD, to_json(split_record(family, dataset)))
     write_whole(root / carried.FOLDER / split_file(dataset), table.to_csv(index=False))
     return carried.pack(root / carried.FOLDER, there)
@@ -146,9 +150,6 @@ def _point(curve: Curve, fraction: float, seed: int, more: Mapping[str, Any] | N
 
 
 # from finished runs to points and curves
-
-GROUPS = ("all", "with", "without")
-"""Test genes of a point: all, those with a relative among all of the training genes, and those without."""
 
 
 @dataclass(frozen=True)

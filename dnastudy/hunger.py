@@ -6,14 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import altair as alt
 import numpy as np
 import pandas as pd
 
 from dnastudy import evaluation
 from dnastudy.curves import Point, curve_of, points
 from dnastudy.experiments import Result
-from dnastudy.figures import family_scale, loose, series_scale
 from dnastudy.memory import FAMILY, OWN, short_label
 from dnastudy.powerlaw import EXPONENTS, PowerLaw
 from dnastudy.runs import Run
@@ -102,50 +100,6 @@ def _line(label, group, corpus, given: list[Result], replicates, chosen) -> Line
     return Line(label, given[0].record["family"], group, corpus, found, law, floor)
 
 
-def curve_chart(lines: Sequence[Line], until: float) -> alt.TopLevelMixin:
-    """Bits per base against training nucleotides, a panel a group: points, and fits that reach up to ``until``."""
-    marks, fits = [], []
-    for line in lines:
-        about = {"label": line.label, "family": line.family, "group": line.group}
-        for point in line.points:
-            low, high = point.interval
-            marks.append({**about, "symbols": point.symbols, "bits": float(point.bits[0]), "low": low, "high": high})
-        if line.law is not None:
-            for symbols in np.geomspace(line.points[0].symbols, until, 24):
-                values = line.law.at(symbols)
-                low, high = evaluation.interval(values[1:])
-                fits.append({**about, "symbols": float(symbols), "bits": float(values[0]), "low": low, "high": high})
-    shown, groups = (list(dict.fromkeys(getattr(line, name) for line in lines)) for name in ("family", "group"))
-    panels = []
-    for group in groups:
-        x = alt.X("symbols:Q", title="training nucleotides", scale=alt.Scale(type="log", nice=False),
-                  axis=alt.Axis(format="~s", tickCount=4))  # fmt: skip
-        y = alt.Y("bits:Q", title="bits per base", scale=alt.Scale(zero=False))
-        layers = []
-        for rows, draw in ((fits, True), (marks, False)):
-            frame = pd.DataFrame([row for row in rows if row["group"] == group])
-            if frame.empty:
-                continue
-            base = alt.Chart(frame).encode(x=x, detail="label:N")
-            if draw:
-                layers.append(base.mark_area(opacity=0.15).encode(
-                    y=alt.Y("low:Q", title="bits per base", scale=alt.Scale(zero=False)), y2="high:Q",
-                    **family_scale("family", "bar", shown)))  # fmt: skip
-                layers.append(base.mark_line().encode(y=y, **family_scale("family", "line", shown)))
-            else:
-                tips = ["label", alt.Tooltip("symbols", format=",.0f", title="training nt"),
-                        alt.Tooltip("bits", format=".4f"), alt.Tooltip("low", format=".4f"),
-                        alt.Tooltip("high", format=".4f")]  # fmt: skip
-                layers.append(base.mark_point(size=50).encode(
-                    y=y, tooltip=tips, **family_scale("family", "point", shown)))  # fmt: skip
-        panels.append(alt.layer(*layers).properties(title=group, height=260))
-    chart = alt.vconcat(*panels).properties(
-        description="Bits per base on held-out genes against training nucleotides for each model, with saturating "
-        "power laws and their 95 % bands; a panel each: " + "; ".join(groups) + ".",
-    )
-    return loose(chart)
-
-
 def promise_rows(lines: Sequence[Line], paper: float, gain: float = 0.1) -> pd.DataFrame:
     """What the fits say: one row a curve that has one.
 
@@ -165,14 +119,13 @@ def promise_rows(lines: Sequence[Line], paper: float, gain: float = 0.1) -> pd.D
                   "at_ten": law.at(10 * symbols), "needed": law.needed(now - gain),
                   "line_at_paper": straight(line.points, paper), "line_at_ten": straight(line.points, 10 * symbols),
                   "line_needed": _times_two(symbols, gain / np.maximum(_a_doubling(line.points), 1e-9))}  # fmt: skip
-        row = {"group": line.group, "label": line.label, "family": line.family, "corpus": line.corpus,
-               "symbols": symbols, "parameters": line.last.parameters, "seeds": line.last.seeds,
-               "error": float(law.error[0]), "told": line.told}  # fmt: skip
-        for name, value in values.items():
-            low, high = evaluation.interval(value[1:])
-            row |= {name: float(value[0]), f"{name}_low": low, f"{name}_high": high}
-        rows.append(row)
-    return pd.DataFrame(rows)
+        about = {"group": line.group, "label": line.label, "family": line.family, "corpus": line.corpus,
+                 "symbols": symbols, "parameters": line.last.parameters, "seeds": line.last.seeds,
+                 "error": float(law.error[0]), "told": line.told}  # fmt: skip
+        rows.append({**about, **_with_intervals(values)})
+    columns = ["group", "label", "family", "corpus", "symbols", "parameters", "seeds", "error", "told"]
+    return _frame(rows, columns, ["now", "floor", "exponent", "at_paper", "at_ten", "needed", "line_at_paper",
+                                  "line_at_ten", "line_needed"])  # fmt: skip
 
 
 def straight(found: Sequence[Point], symbols: float, of: int = 3) -> np.ndarray:
@@ -210,13 +163,10 @@ def backtest_rows(lines: Sequence[Line]) -> pd.DataFrame:
             continue
         said = {"law": curve_of(line.points[:-1]).at(line.last.symbols),
                 "line": straight(line.points[:-1], line.last.symbols)}  # fmt: skip
-        row = {"group": line.group, "label": line.label, "found": float(line.last.bits[0]),
-               "times": line.last.symbols / line.points[-2].symbols}  # fmt: skip
-        for name, value in said.items():
-            low, high = evaluation.interval(value[1:])
-            row |= {name: float(value[0]), f"{name}_low": low, f"{name}_high": high}
-        rows.append(row)
-    return pd.DataFrame(rows)
+        about = {"group": line.group, "label": line.label, "found": float(line.last.bits[0]),
+                 "times": line.last.symbols / line.points[-2].symbols}  # fmt: skip
+        rows.append({**about, **_with_intervals(said)})
+    return _frame(rows, ["group", "label", "found", "times"], ["law", "line"])
 
 
 def excess_rows(lines: Sequence[Line]) -> pd.DataFrame:
@@ -240,7 +190,8 @@ def excess_rows(lines: Sequence[Line]) -> pd.DataFrame:
                  "known": line.floor is not None, "symbols": point.symbols, "parameters": point.parameters,
                  "ratio": point.symbols / point.parameters, "excess": float(share[0]), "low": low, "high": high}
             )  # fmt: skip
-    return pd.DataFrame(rows)
+    return _frame(rows, ["corpus", "group", "label", "floor", "known", "symbols", "parameters", "ratio", "excess",
+                         "low", "high"])  # fmt: skip
 
 
 def hunger_rows(lines: Sequence[Line], share: float = 0.05) -> pd.DataFrame:
@@ -258,18 +209,31 @@ def hunger_rows(lines: Sequence[Line], share: float = 0.05) -> pd.DataFrame:
             continue
         floor = line.law.floor if line.floor is None else np.full(len(line.law.floor), line.floor)
         needed = line.law.needed(floor * (1 + share))
-        row: dict[str, Any] = {
+        about = {
             "corpus": line.corpus, "group": line.group, "label": line.label, "floor": float(floor[0]),
             "known": line.floor is not None, "now": float(line.last.bits[0]), "symbols": line.last.symbols,
             "error": float(line.law.error[0]), "a_parameter": line.last.symbols / line.last.parameters,
             "told": line.told or line.floor is not None,
         }  # fmt: skip
         doubling = line.doubling / line.last.bits
-        for name, value in (("exponent", line.law.exponent), ("needed", needed), ("doubling", doubling)):
-            low, high = evaluation.interval(value[1:])
-            row |= {name: float(value[0]), f"{name}_low": low, f"{name}_high": high}
-        rows.append(row)
-    return pd.DataFrame(rows)
+        measured = {"exponent": line.law.exponent, "needed": needed, "doubling": doubling}
+        rows.append({**about, **_with_intervals(measured)})
+    columns = ["corpus", "group", "label", "floor", "known", "now", "symbols", "error", "a_parameter", "told"]
+    return _frame(rows, columns, ["exponent", "needed", "doubling"])
+
+
+def _with_intervals(values: Mapping[str, np.ndarray]) -> dict[str, float]:
+    """Of each array, all genes first and then resamples: its figure, and its 95 % interval as _low and _high."""
+    found = {}
+    for name, value in values.items():
+        low, high = evaluation.interval(value[1:])
+        found |= {name: float(value[0]), f"{name}_low": low, f"{name}_high": high}
+    return found
+
+
+def _frame(rows: Sequence[Mapping[str, Any]], plain: Sequence[str], measured: Sequence[str] = ()) -> pd.DataFrame:
+    """Rows as a table that has its columns where there are no rows, too."""
+    return pd.DataFrame(rows, columns=[*plain, *(name + end for name in measured for end in ("", "_low", "_high"))])
 
 
 def renamed(line: Line) -> Line:
@@ -310,29 +274,3 @@ def answer(rows: pd.DataFrame, model: str) -> str:
         each = ", ".join(f"{name.removeprefix('genes, ')} {share(of.loc[name])}" for name in genes)
         text.append(f"On genes the last doubling saved {each}.")
     return " ".join(text)
-
-
-def excess_chart(rows: pd.DataFrame, corpora: Sequence[str], model: str) -> alt.TopLevelMixin:
-    """Excess over the floor against training symbols a parameter, a line a corpus, both logarithmic."""
-    frame = rows[(rows["excess"] > 0) & rows["corpus"].isin(corpora)]
-    frame = frame.assign(low=frame["low"].clip(lower=frame["excess"] / 20))
-    base = alt.Chart(frame).encode(
-        x=alt.X(
-            "ratio:Q", title="training symbols a parameter", scale=alt.Scale(type="log"), axis=alt.Axis(format="~g")
-        ),
-        detail="corpus:N",
-    )
-    y = alt.Y("excess:Q", title="excess over the floor, share of it", scale=alt.Scale(type="log"),
-              axis=alt.Axis(format="~%"))  # fmt: skip
-    lines = base.mark_line().encode(y=y, **series_scale("corpus", list(corpora), "line"))
-    bars = base.mark_rule().encode(y=alt.Y("low:Q", scale=alt.Scale(type="log")), y2="high:Q",
-                                   **series_scale("corpus", list(corpora), "bar"))  # fmt: skip
-    tips = ["corpus", alt.Tooltip("symbols", format=",.0f"), alt.Tooltip("ratio", format=".3g"),
-            alt.Tooltip("excess", format=".1%")]  # fmt: skip
-    marks = base.mark_point(size=50).encode(y=y, tooltip=tips, **series_scale("corpus", list(corpora), "point"))
-    chart = alt.layer(bars, lines, marks).properties(
-        height=340,
-        description="Excess of held-out bits a symbol over the floor, as a share of it, against training symbols a "
-        f"parameter of {model}, both on logarithmic scales, a line a corpus: " + ", ".join(corpora) + ".",
-    )
-    return loose(chart)

@@ -1,7 +1,7 @@
 """Saturating power laws of learning curves: bits(n) = floor + excess (n / n0)^-exponent (Hestness et al. 2017).
 
-The fit is least squares: for each exponent of a grid the best floor and excess are linear algebra, so that a thousand
-resamples of a curve are fitted at once.
+The fit is least squares: for each exponent of a grid, and then of ever finer ones around the best, floor and excess are
+linear algebra, so that a thousand resamples of a curve are fitted at once.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 EXPONENTS = np.geomspace(0.01, 3, 400)
-"""Exponents tried; one at either end says that the points do not tell it."""
+"""Exponents tried first; one at either end says that the points do not tell it."""
+REFINED, FINER = 3, 8
+"""Rounds in which exponents between the neighbours of the best are tried, each so many times finer than the last."""
 
 
 @dataclass(frozen=True)
@@ -66,18 +68,38 @@ def fit_power_law(symbols: np.ndarray, bits: np.ndarray) -> PowerLaw:
     if not (np.isfinite(symbols).all() and (symbols > 0).all() and np.isfinite(bits).all()):
         raise ValueError("a learning curve's points must be finite, and its symbols above 0")
     unit = float(np.exp(np.log(symbols).mean()))
-    best = [np.full(len(bits), value) for value in (np.nan, np.nan, np.nan, np.inf)]
+    best = _Best(symbols / unit, bits)
     for exponent in EXPONENTS:
-        slope = (symbols / unit) ** -exponent
-        centred = slope - slope.mean()
-        excess = np.maximum(bits @ centred / (centred @ centred), 0)
-        floor = bits.mean(axis=1) - excess * slope.mean()
+        best.offer(np.full(len(bits), exponent))
+    step = EXPONENTS[1] / EXPONENTS[0]
+    for _ in range(REFINED):
+        known = best.exponent.copy()
+        for power in np.linspace(-1, 1, 2 * FINER + 1):
+            best.offer(np.clip(known * step**power, EXPONENTS[0], EXPONENTS[-1]))
+        step = step ** (1 / FINER)
+    return PowerLaw(best.floor, best.excess, best.exponent, unit, np.sqrt(best.squares))
+
+
+class _Best:
+    """The best curve so far through each row of points."""
+
+    def __init__(self, symbols: np.ndarray, bits: np.ndarray):
+        self.symbols, self.bits = symbols, bits
+        self.floor, self.excess, self.exponent = (np.full(len(bits), np.nan) for _ in range(3))
+        self.squares = np.full(len(bits), np.inf)
+
+    def offer(self, exponent: np.ndarray) -> None:
+        """Keep the curves of these exponents, one a row, where they are nearer to the points."""
+        slope = self.symbols ** -exponent[:, None]  # (rows, points)
+        mean = slope.mean(axis=1)
+        centred = slope - mean[:, None]
+        excess = np.maximum((self.bits * centred).sum(axis=1) / (centred**2).sum(axis=1), 0)
+        floor = self.bits.mean(axis=1) - excess * mean
         # no curve ends below 0 bits: then the excess alone is fitted
         below = floor < 0
-        excess = np.where(below, bits @ slope / (slope @ slope), excess)
+        excess = np.where(below, (self.bits * slope).sum(axis=1) / (slope**2).sum(axis=1), excess)
         floor = np.where(below, 0, floor)
-        squares = ((bits - floor[:, None] - excess[:, None] * slope) ** 2).mean(axis=1)
-        better = squares < best[3]
-        for known, new in zip(best, (floor, excess, np.full(len(bits), exponent), squares), strict=True):
-            known[better] = new[better]
-    return PowerLaw(best[0], best[1], best[2], unit, np.sqrt(best[3]))
+        squares = ((self.bits - floor[:, None] - excess[:, None] * slope) ** 2).mean(axis=1)
+        better = squares < self.squares
+        for name, new in (("floor", floor), ("excess", excess), ("exponent", exponent), ("squares", squares)):
+            getattr(self, name)[better] = new[better]

@@ -12,7 +12,7 @@ from helpers import ROOT, gene_frame, random_sequences
 
 from dnastudy import evaluation, experiments, relatives
 from dnastudy.carried import FOLDER, RECORDS, SCORES, STEPS, pack, unpack
-from dnastudy.curves import carry, curve_runs
+from dnastudy.curves import FAMILY_RECORD, carry, curve_runs
 from dnastudy.datasets import Dataset, load_dataset
 from dnastudy.experiments import Result, Store, run_id
 from dnastudy.kin import PARTS, split_file
@@ -311,11 +311,13 @@ def test_finished_points_are_carried_and_none_is_lost_later(tmp_path, monkeypatc
     def no_blast(*words):
         raise FileNotFoundError("no BLAST+")
 
-    monkeypatch.setattr("dnastudy.curves.split_record", no_blast)
+    monkeypatch.setattr("dnastudy.curves.blast_programs", no_blast)
     monkeypatch.setattr("dnastudy.curves.Store", of_store("computed"))
     planned = curve_runs(PROFILE)
     results = [of_store("computed")().get(run, dataset) for run in planned[:3]]
-    assert carry(PROFILE, root) == 3
+    said = []
+    assert carry(PROFILE, root, log=said.append) == 3
+    assert said == [f"{FAMILY_RECORD} stays as it is: no BLAST+"] and not (root / FAMILY_RECORD).exists()
     assert [json.loads(line)["name"] for line in (root / FOLDER / RECORDS).read_text().splitlines()] == [
         run.name for run in planned[:3]
     ]

@@ -10,7 +10,7 @@ pytest.importorskip("altair")
 
 from test_memory import FAMILIES, HAS, LENGTHS, SETTINGS, by_hand, drawn, finished, values_of
 
-from dnastudy import evaluation, figures, hunger
+from dnastudy import evaluation, figures, hunger, hunger_charts
 from dnastudy.curves import Point, curve_of, points
 from dnastudy.hunger import BY_FAMILY, OWN_ALL, OWN_WITHOUT, Line
 from dnastudy.powerlaw import EXPONENTS
@@ -409,6 +409,15 @@ def test_the_answer_names_sources_and_genes():
     assert f"split by family {saved:.1%} (" in text
 
 
+def test_tables_of_no_curves_have_their_columns():
+    none, some = [line_of(law(SYMBOLS[:2]), SYMBOLS[:2])], [line_of(law(SYMBOLS))]
+    for rows in (lambda lines: hunger.promise_rows(lines, 5e6), hunger.backtest_rows, hunger.excess_rows,
+                 hunger.hunger_rows):  # fmt: skip
+        empty, full = rows(none), rows(some)
+        assert empty.empty and len(full) and list(empty.columns) == list(full.columns)
+        assert not full.isna().any(axis=None)
+
+
 # charts
 
 
@@ -418,7 +427,7 @@ def test_the_chart_of_curves_has_a_panel_a_group():
         line_of(log_line(SYMBOLS[:2]), SYMBOLS[:2], label="8-gram, Laplace", family="n-gram"),
         line_of(log_line(SYMBOLS[:2]), SYMBOLS[:2], group=BY_FAMILY, label="8-gram, Laplace", family="n-gram"),
     ]
-    chart = hunger.curve_chart(lines, 1e8)
+    chart = hunger_charts.curve_chart(lines, 1e8)
     rows, description = drawn(chart)
     assert [panel["title"] for panel in chart.to_dict()["vconcat"]] == [OWN_ALL, BY_FAMILY]
     marks = [{mark["type"] for mark in values_of(panel, "mark")} for panel in chart.to_dict()["vconcat"]]
@@ -438,7 +447,7 @@ def test_the_chart_of_excess_has_what_is_above_the_floor():
         line_of(law(SYMBOLS), corpus="english"),
     ]
     frame = hunger.excess_rows(lines)
-    chart = hunger.excess_chart(frame, ["english-4", "source-2"], "LSTM")
+    chart = hunger_charts.excess_chart(frame, ["english-4", "source-2"], "LSTM")
     rows, description = drawn(chart)
     assert len(rows) == 6 + 3
     assert {row["corpus"] for row in rows} == {"english-4", "source-2"}
@@ -450,5 +459,5 @@ def test_the_chart_of_excess_has_what_is_above_the_floor():
 
 def test_charts_are_drawn_for_the_book():
     figures.setup()
-    html = figures.book(hunger.curve_chart([line_of(law(SYMBOLS), noise=0.01)], 1e8).to_dict())["text/html"]
+    html = figures.book(hunger_charts.curve_chart([line_of(law(SYMBOLS), noise=0.01)], 1e8).to_dict())["text/html"]
     assert "data-rows=" in html and '<img alt="Bits per base' in html

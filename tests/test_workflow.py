@@ -16,7 +16,8 @@ import yaml
 from browser import check_book
 
 from dnastudy.chapters import find_chapters
-from dnastudy.runs import all_runs, load_profile
+from dnastudy.curves import grid
+from dnastudy.runs import Run, all_runs, load_profile
 
 ROOT = Path(__file__).parents[1]
 DNASTUDY = Path(sys.executable).parent / "dnastudy"
@@ -37,6 +38,11 @@ CHANGES = {
 def _environment() -> dict[str, str]:
     """Without anything that would lead out of the copy."""
     return {key: value for key, value in os.environ.items() if not key.startswith("DNASTUDY_")}
+
+
+def _runs() -> list[Run]:
+    profile = load_profile("quick", **CHANGES)
+    return [*all_runs(profile), *grid(profile)]
 
 
 def _copy(folder: Path) -> Path:
@@ -94,10 +100,8 @@ def test_a_killed_study_goes_on(killed):
     store = folder / "_build" / "store" / "runs"
     after = {path.parent.name: path.stat().st_mtime_ns for path in store.glob("*/record.json")}
     assert before.items() <= after.items(), "finished runs were computed again"
-    runs = all_runs(load_profile("quick", **CHANGES))
     written = {path.stem for path in (folder / "_build" / PROFILE / "runs").glob("*.json")}
-    assert written == {run.name for run in runs}
-    assert len(after) >= len(runs)
+    assert written == {run.name for run in _runs()}
 
 
 def test_it_says_where_the_book_lies_and_shows_progress(killed):
@@ -162,7 +166,7 @@ def test_clusters_dry_run(cluster, tmp_path):
     done = _study(folder, "--executor-profile", f"workflow/profiles/{cluster}", "--dry-run")
     assert done.returncode == 0, done.stdout[-3000:]
     assert "This was a dry-run" in done.stdout
-    assert re.search(rf"^run +{len(all_runs(load_profile('quick', **CHANGES)))}$", done.stdout, re.MULTILINE)
+    assert re.search(rf"^run +{len(_runs())}$", done.stdout, re.MULTILINE)
 
 
 @pytest.mark.browser

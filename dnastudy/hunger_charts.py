@@ -1,0 +1,98 @@
+"""Charts of the chapter on learning curves: finished lines and rows in (see `hunger`)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import altair as alt
+import numpy as np
+import pandas as pd
+
+from dnastudy import evaluation
+from dnastudy.figures import family_scale, loose, series_scale
+from dnastudy.hunger import Line
+
+
+def curve_chart(lines: Sequence[Line], until: float) -> alt.TopLevelMixin:
+    """Bits per base against training nucleotides, a panel a group: points, and fits that reach up to ``until``."""
+    marks, fits = [], []
+    for line in lines:
+        about = {"label": line.label, "family": line.family, "group": line.group}
+        for point in line.points:
+            low, high = point.interval
+            marks.append({**about, "symbols": point.symbols, "bits": float(point.bits[0]), "low": low, "high": high})
+        if line.law is not None:
+            for symbols in np.geomspace(line.points[0].symbols, until, 24):
+                values = line.law.at(symbols)
+                low, high = evaluation.interval(values[1:])
+                fits.append({**about, "symbols": float(symbols), "bits": float(values[0]), "low": low, "high": high})
+    shown, groups = (list(dict.fromkeys(getattr(line, name) for line in lines)) for name in ("family", "group"))
+    panels = []
+    for group in groups:
+        x = alt.X("symbols:Q", title="training nucleotides", scale=alt.Scale(type="log", nice=False),
+                  axis=alt.Axis(format="~s", tickCount=4))  # fmt: skip
+        y = alt.Y("bits:Q", title="bits per base", scale=alt.Scale(zero=False))
+        layers = []
+        for rows, draw in ((fits, True), (marks, False)):
+            frame = pd.DataFrame([row for row in rows if row["group"] == group])
+            if frame.empty:
+                continue
+            base = alt.Chart(frame).encode(x=x, detail="label:N")
+            if draw:
+                band = family_scale("family", "bar", shown)
+                layers.append(
+                    base.mark_area(fillOpacity=0.15).encode(
+                        y=alt.Y("low:Q", title="bits per base", scale=alt.Scale(zero=False)), y2="high:Q", **band
+                    )
+                )
+                layers.append(base.mark_line().encode(y=y, **family_scale("family", "line", shown)))
+            else:
+                tips = ["label", alt.Tooltip("symbols", format=",.0f", title="training nt"),
+                        alt.Tooltip("bits", format=".4f"), alt.Tooltip("low", format=".4f"),
+                        alt.Tooltip("high", format=".4f")]  # fmt: skip
+                layers.append(base.mark_point(size=50).encode(
+                    y=y, tooltip=tips, **family_scale("family", "point", shown)))  # fmt: skip
+        layers.append(_named([line for line in lines if line.group == group], pd.DataFrame(fits), x, y))
+        panels.append(alt.layer(*[layer for layer in layers if layer is not None]).properties(title=group, height=260))
+    chart = alt.vconcat(*panels).properties(
+        description="Bits per base on held-out genes against training nucleotides for each model, with saturating "
+        "power laws and their 95 % bands; a panel each: " + "; ".join(groups) + ".",
+    )
+    return loose(chart)
+
+
+def _named(lines: Sequence[Line], fits: pd.DataFrame, x: alt.X, y: alt.Y) -> alt.Chart | None:
+    """Labels, at the right end of their fits, of models whose family has several."""
+    families = pd.Series([line.family for line in lines])
+    several = [line for line in lines if line.law is not None and (families == line.family).sum() > 1]
+    if not several:
+        return None
+    last = fits["symbols"].max()
+    rows = [{"label": line.label, "symbols": last, "bits": float(line.law.at(last)[0])} for line in several]
+    return alt.Chart(pd.DataFrame(rows)).mark_text(align="right", dy=-9).encode(x=x, y=y, text="label:N")
+
+
+def excess_chart(rows: pd.DataFrame, corpora: Sequence[str], model: str) -> alt.TopLevelMixin:
+    """Excess over the floor against training symbols a parameter, a line a corpus, both logarithmic."""
+    frame = rows[(rows["excess"] > 0) & rows["corpus"].isin(corpora)]
+    frame = frame.assign(low=frame["low"].clip(lower=frame["excess"] / 20))
+    base = alt.Chart(frame).encode(
+        x=alt.X(
+            "ratio:Q", title="training symbols a parameter", scale=alt.Scale(type="log"), axis=alt.Axis(format="~g")
+        ),
+        detail="corpus:N",
+    )
+    y = alt.Y("excess:Q", title="excess over the floor, share of it", scale=alt.Scale(type="log"),
+              axis=alt.Axis(format="~%"))  # fmt: skip
+    lines = base.mark_line().encode(y=y, **series_scale("corpus", list(corpora), "line"))
+    bars = base.mark_rule().encode(y=alt.Y("low:Q", scale=alt.Scale(type="log")), y2="high:Q",
+                                   **series_scale("corpus", list(corpora), "bar"))  # fmt: skip
+    tips = ["corpus", alt.Tooltip("symbols", format=",.0f"), alt.Tooltip("ratio", format=".3g"),
+            alt.Tooltip("excess", format=".1%")]  # fmt: skip
+    marks = base.mark_point(size=50).encode(y=y, tooltip=tips, **series_scale("corpus", list(corpora), "point"))
+    chart = alt.layer(bars, lines, marks).properties(
+        height=340,
+        description="Excess of held-out bits a symbol over the floor, as a share of it, against training symbols a "
+        f"parameter of {model}, both on logarithmic scales, a line a corpus: " + ", ".join(corpora) + ".",
+    )
+    return loose(chart)
