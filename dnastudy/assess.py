@@ -107,6 +107,8 @@ def assess_all(
 
 def asked_of(task: Task, runs: list[Run], profile: Profile) -> list[Run]:
     """Those of the runs whose models are put to a task."""
+    if not runs:  # and no need to import the models of others
+        return []
     some = None if task.everything else {run.name for run in representatives(profile)}
     return [run for run in runs if not run.prequential and (some is None or run.name in some)]
 

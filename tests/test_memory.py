@@ -259,6 +259,26 @@ def test_a_group_without_genes_has_no_row(results, has, missing):
 # charts
 
 
+def test_shares_of_a_gain_are_those_by_hand(tmp_path):
+    """A model that gained a tenth of a bit on some genes, three tenths on others, and lost on one."""
+    labels = np.where(IDENTITY == 0, "none", np.where(IDENTITY < 0.9, "far", "near"))
+    gained = {"none": 0.1, "far": 0.3, "near": -0.05}
+    first = finished(tmp_path / "first", 1.9).scores()
+    second = finished(tmp_path / "second", 1.9 - np.array([gained[label] for label in labels])).scores()
+    found = memory.gain_shares(first, second, labels, 500).set_index("group")
+    total = sum((LENGTHS * (labels == name)).sum() * gain for name, gain in gained.items())
+    for name, gain in gained.items():
+        row, nucleotides = found.loc[name], LENGTHS[labels == name].sum()
+        assert row["gain"] == pytest.approx(nucleotides * gain / total, rel=1e-9)
+        assert row["low"] < row["gain"] < row["high"]
+        assert (row["genes"], row["nucleotides"]) == ((labels == name).sum(), nucleotides / LENGTHS.sum())
+    assert found["gain"].sum() == pytest.approx(1) and found.loc["near", "high"] < 0.01
+    alike = memory.gain_shares(first, second, ["all"] * len(LENGTHS), 100).iloc[0]
+    assert (alike["low"], alike["gain"], alike["high"]) == pytest.approx((1, 1, 1))
+    with pytest.raises(ValueError, match="different genes"):
+        memory.gain_shares(first, second.iloc[::-1], labels, 100)
+
+
 def test_the_chart_of_classes_has_a_row_a_model_and_class_in_the_order_of_identity(results):
     classes = memory.identity_classes(pd.DataFrame({"identity": IDENTITY}))
     found = memory.grouped(results, {label: names[OWN] for label, names in MODELS.items()}, classes, 100)
@@ -267,6 +287,9 @@ def test_the_chart_of_classes_has_a_row_a_model_and_class_in_the_order_of_identi
     assert len(rows) == len(found) == 3 * len(set(classes))
     assert {row["label"] for row in rows} == set(MODELS) and {row["group"] for row in rows} == set(classes)
     assert "relative" in description and description.endswith(".")
+    last = found[found["group"] == memory.class_names()[-1]]
+    for row in last.itertuples():
+        assert f"{row.label} {row.nucleotide_perplexity:.2f}" in description
     orders = {tuple(order) for order in values_of(chart.to_dict()["layer"], "x", "sort")}
     assert orders == {tuple(name for name in memory.class_names() if name in set(classes))}
     assert next(iter(orders))[0] == NONE

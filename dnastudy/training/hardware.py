@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from lightning_fabric import Fabric
-from lightning_fabric.strategies import DDPStrategy
 
 from dnastudy.errors import ModelError
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 ACCELERATOR = "DNASTUDY_ACCELERATOR"
 COMPILE = "DNASTUDY_COMPILE"
@@ -43,6 +44,10 @@ def compiling() -> bool:
 
 def start_fabric(precision: str) -> Fabric:
     """Fabric of this process: alone, or one of those that ``torchrun`` or ``fabric run`` has started."""
+    # here, as it takes longer to import than torch, and only training needs it
+    from lightning_fabric import Fabric
+    from lightning_fabric.strategies import DDPStrategy
+
     layout: dict[str, Any] = {"accelerator": accelerator(), "devices": 1}
     by_fabric = os.environ.get("LT_CLI_USED") == "1"
     if by_fabric:
