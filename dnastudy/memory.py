@@ -24,6 +24,8 @@ ALIGNED = {"nothing aligned": 0.0, "less than a quarter": 0.25, "a quarter or mo
 """Upper edges of the classes of genes by how much of them is aligned with training genes."""
 ALONE = ["contexts-only", "without-own", "without-reverse", "without-copies", "without-contexts"]
 """Experts left out that tell what is known of genes without relatives."""
+WIDE: dict[str, Any] = {"hidden": 96, "tuning_nucleotides": 1_900_000, "passes": 3}
+"""An expert mixture whose weights are learned by a wider network from more validation nucleotides."""
 
 
 def full_runs(profile: Profile) -> list[Run]:
@@ -198,15 +200,18 @@ def alone_runs(profile: Profile) -> list[Run]:
         for run in points.values()
         if run.model in ("lstm", "transformer") and "paper" not in run.name
     ]
-    expert = {"model": "expert", "settings": {}}
-    mixtures = {
-        f"with-{members[-1]['model']}": {"members": [expert, *members], "classes": 6 if len(members) == 1 else 4}
-        for members in ([network] for network in networks)
-    }
+    expert, wide = ({"model": "expert", "settings": settings} for settings in ({}, WIDE))
+    mixtures = {f"with-{network['model']}": {"members": [expert, network], "classes": 6} for network in networks}
     if len(networks) > 1:
         mixtures["with-both"] = {"members": [expert, *networks], "classes": 4}
+        mixtures["wide-with-both"] = {"members": [wide, *networks], "classes": 4}
     trials = {run.name.removeprefix("expert-"): run for run in expert_trials(profile)}
-    rows = [expert_runs(profile)[0], *(trials[name] for name in ALONE)]
+    first = expert_runs(profile)[0]
+    rows = [
+        first,
+        *(trials[name] for name in ALONE),
+        first.model_copy(update={"name": "expert-wide", "settings": WIDE}),
+    ]
     brought = {"split": FAMILY, "carried": True}
     again = [run.model_copy(update={"name": f"family-{run.name}", **brought}) for run in rows]
     orders = [
