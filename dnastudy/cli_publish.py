@@ -34,8 +34,9 @@ def publish(
         DNASTUDY_DATA=../shared/data dnastudy publish
     """
     from dnastudy.chapters import find_chapters, find_root, run_chapter
+    from dnastudy.conclusions import readme_block
     from dnastudy.experiments import Store
-    from dnastudy.findings import readme_block, write_readme_part
+    from dnastudy.findings import write_readme_part
     from dnastudy.models.base import ModelError
     from dnastudy.records import git_commit
     from dnastudy.shipping import ship

@@ -18,6 +18,7 @@ from dnastudy.curves import curve_runs, text_runs
 from dnastudy.datasets import Dataset, paper
 from dnastudy.detection import papers_means
 from dnastudy.experiments import Store
+from dnastudy.findings import results_block
 from dnastudy.records import from_json
 from dnastudy.runs import Profile
 from dnastudy.seeds import ahead, difference, kind_of
@@ -277,6 +278,11 @@ def _hungry(learning: Mapping[str, Any]) -> Claim:
     return Claim(
         "Four letters do not make models less hungry for data", verdict, number, "curves", "How much data genes take"
     )
+
+
+def readme_block(root: Path) -> str:
+    """What README.md says of the results, in Markdown: `findings.results_block`, and what is left without relatives."""
+    return "\n\n".join([results_block(root), *answers(root)[1:]])
 
 
 def answers(root: Path) -> list[str]:

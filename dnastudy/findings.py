@@ -191,8 +191,8 @@ def _memory(values: Mapping[str, Any]) -> str:
     return f"Relatives help: {beside}" if near["with"] < near["without"] else beside
 
 
-def readme_block(root: Path) -> str:
-    """What README.md says of the results, in Markdown: the answer and the headline table."""
+def results_block(root: Path) -> str:
+    """What the published runs and tasks say, in Markdown: the answer, the headline table and a paragraph a task."""
     values = from_json((root / FINDINGS).read_text())
     answer = "\n".join(f"{number}. {text}" for number, text in enumerate(finding_sentences(values), 1))
     genes = (

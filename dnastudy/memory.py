@@ -13,7 +13,7 @@ from dnastudy import evaluation
 from dnastudy.curves import curve_runs
 from dnastudy.experiments import Result
 from dnastudy.figures import family_scale, loose
-from dnastudy.runs import Profile, Run, expert_runs, expert_trials, run_label
+from dnastudy.runs import NEURAL, Profile, Run, expert_runs, expert_trials, run_label
 from dnastudy.seeds import mean_scores
 
 EDGES = [0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.99]
@@ -193,18 +193,19 @@ def ranking_chart(rows: pd.DataFrame) -> alt.TopLevelMixin:
 
 def alone_runs(profile: Profile) -> list[Run]:
     """Runs on the split by family that tell what is known of genes without relatives: parts left out, and mixtures."""
-    seed = profile.curves.seeds[0]
-    points = {run.name: run for run in full_runs(profile) if run.split == FAMILY and run.settings.get("seed") == seed}
-    networks = [
+    every = [
         {"model": run.model, "settings": run.settings}
-        for run in points.values()
-        if run.model in ("lstm", "transformer") and "paper" not in run.name
+        for run in full_runs(profile)
+        if run.split == FAMILY and run.model in NEURAL and "paper" not in run.name
     ]
+    networks = [network for network in every if network["settings"]["seed"] == profile.curves.seeds[0]]
     expert, wide = ({"model": "expert", "settings": settings} for settings in ({}, WIDE))
     mixtures = {f"with-{network['model']}": {"members": [expert, network], "classes": 6} for network in networks}
     if len(networks) > 1:
         mixtures["with-both"] = {"members": [expert, *networks], "classes": 4}
         mixtures["wide-with-both"] = {"members": [wide, *networks], "classes": 4}
+    if len(every) > len(networks) > 1:
+        mixtures["wide-with-all"] = {"members": [wide, *every], "classes": 4}
     trials = {run.name.removeprefix("expert-"): run for run in expert_trials(profile)}
     first = expert_runs(profile)[0]
     rows = [

@@ -6,6 +6,7 @@ computes it.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -312,7 +313,8 @@ def run_label(record: Mapping[str, Any]) -> str:
         return f"{record['family']}, today's recipe" if settings["end"] else f"{record['family']}, the paper's recipe"
     if record["model"] == "ensemble":
         names = {"expert": "expert mixture", "lstm": "LSTM", "transformer": "Transformer"}
-        return " + ".join(names.get(member["model"], member["model"]) for member in settings["members"])
+        members = Counter(names.get(member["model"], member["model"]) for member in settings["members"])
+        return " + ".join(name if number == 1 else f"{number} x {name}" for name, number in members.items())
     if record["model"] == "expert":
         return "expert mixture" + (" (+ val.)" if record["data"]["join"] else "")
     if record["model"] != "ngram":

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from dnastudy import findings, study
+from dnastudy import conclusions, findings, study
 from dnastudy.chapters import find_chapters
 from dnastudy.datasets import paper
 from dnastudy.experiments import Result
@@ -30,7 +30,7 @@ def _pages() -> dict[str, nbformat.NotebookNode]:
 
 def test_readme_is_fresh():
     body = findings.readme_part((ROOT / "README.md").read_text(), "headline")[2].strip()
-    assert body == findings.readme_block(ROOT), "README.md is stale: `dnastudy publish` writes it"
+    assert body == conclusions.readme_block(ROOT), "README.md is stale: `dnastudy publish` writes it"
 
 
 @pytest.mark.parametrize(("part", "script"), [("speed", "ngram_speed"), ("cost", "setup_cost")])
