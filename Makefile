@@ -28,7 +28,7 @@ study: setup
 	$(BIN)/dnastudy study --profile quick --cores $(CORES)
 
 test: setup browser blast
-	$(BIN)/python -m pytest --numprocesses $(CORES) --dist loadfile --nbval --nbval-current-env tests notebooks
+	$(BIN)/python -m pytest --numprocesses $(CORES) --dist loadfile --no-loadscope-reorder --nbval --nbval-current-env tests notebooks
 
 book: setup
 	$(BIN)/dnastudy book

@@ -15,3 +15,8 @@ def real_data() -> Path:
     if not (REAL_DATA / "genes" / "test.csv").exists():
         pytest.skip(f"no real genes at {REAL_DATA} (name a folder in DNASTUDY_DATA)")
     return REAL_DATA
+
+
+def pytest_collection_modifyitems(items):
+    """Files that take minutes first, so that no core waits for one of them at the end (order within a file stays)."""
+    items.sort(key=lambda item: 0 if item.path.name == "test_workflow.py" else 1 if item.path.suffix == ".ipynb" else 2)
