@@ -6,6 +6,10 @@ from pathlib import Path
 import pytest
 from helpers import ROOT
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # workers share the cores: threads that wait for each other there take several times as long as one
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 REAL_DATA = Path(os.environ.get("DNASTUDY_DATA") or ROOT.parent / "shared" / "data")
 
 
