@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from helpers import ROOT, gene_frame
 from test_cli import dnastudy, refused  # noqa: F401
-from test_relatives import letters, needs_mmseqs, substitute
+from test_relatives import PLANTED, frames, letters, needs_mmseqs, plant, substitute
 
 from dnastudy import __version__, relatives
 from dnastudy.blast import blast_programs, blast_relatives, confirmation
@@ -274,38 +274,15 @@ def changed(random, text, share):
 @pytest.fixture(scope="module")
 def aligned(ncbi):
     random = np.random.default_rng(0)
-    targets = [letters(random, 300) for _ in range(30)]
+    targets, queries = plant(random, changed)
     apart = letters(random, 80), letters(random, 80)
-    targets.append(apart[0] + letters(random, 200) + apart[1])
-    queries = {
-        "copy": targets[0],
-        "tenth": changed(random, targets[1], 0.1),
-        "other strand": reverse_complement(changed(random, targets[2], 0.05)),
-        "two fifths changed": changed(random, targets[3], 0.4),
-        "60 % of it": targets[4][:120] + letters(random, 80),
-        "40 % of it": targets[5][:80] + letters(random, 120),
-        "twice 40 %": apart[0] + letters(random, 40) + apart[1],
-        "nobody": letters(random, 250),
-        "30 nt": targets[9][10:40],
-        "too short": targets[8][:12],
-    }
-    return gene_frame(list(queries.values())).assign(id=list(queries)), gene_frame(targets, "target ")
+    queries["twice 40 %"] = apart[0] + letters(random, 40) + apart[1]
+    return frames([*targets, apart[0] + letters(random, 200) + apart[1]], queries)
 
 
 @pytest.mark.parametrize(
     ("query", "nearest", "identity", "coverage", "strand"),
-    [
-        ("copy", "target 0", 1, 1, "+"),
-        ("tenth", "target 1", 0.9, 1, "+"),
-        ("other strand", "target 2", 0.95, 1, "-"),
-        ("two fifths changed", "", 0, 0, ""),
-        ("60 % of it", "target 4", 1, 0.6, "+"),
-        ("40 % of it", "", 0, 0, ""),
-        ("twice 40 %", "", 0, 0, ""),
-        ("nobody", "", 0, 0, ""),
-        ("30 nt", "target 9", 1, 1, "+"),
-        ("too short", "", 0, 0, ""),
-    ],
+    [*PLANTED, ("twice 40 %", "", 0, 0, "")],
 )
 def test_blast_finds_what_was_planted(aligned, query, nearest, identity, coverage, strand):
     row = blast_relatives(*aligned).set_index("id").loc[query]

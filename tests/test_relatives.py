@@ -28,25 +28,50 @@ def substitute(random, text, share):
     return "".join(codes)
 
 
-@pytest.fixture(scope="module")
-def planted():
-    random = np.random.default_rng(0)
-    targets = [letters(random, 300) for _ in range(30)] + [letters(random, 90) for _ in range(10)]
-    queries = {
+def plant(random, change):
+    """Thirty targets and, by name, queries whose nearest one is told in `PLANTED`; ``change`` as `substitute`."""
+    targets = [letters(random, 300) for _ in range(30)]
+    return targets, {
         "copy": targets[0],
-        "tenth": substitute(random, targets[1], 0.1),
-        "other strand": reverse_complement(substitute(random, targets[2], 0.05)),
-        "two fifths changed": substitute(random, targets[3], 0.4),
+        "tenth": change(random, targets[1], 0.1),
+        "other strand": reverse_complement(change(random, targets[2], 0.05)),
+        "two fifths changed": change(random, targets[3], 0.4),
         "60 % of it": targets[4][:120] + letters(random, 80),
         "40 % of it": targets[5][:80] + letters(random, 120),
         "nobody": letters(random, 250),
+        "30 nt": targets[9][10:40],
+        "too short": targets[8][:12],
+    }
+
+
+PLANTED = [
+    ("copy", "target 0", 1, 1, "+"),
+    ("tenth", "target 1", 0.9, 1, "+"),
+    ("other strand", "target 2", 0.95, 1, "-"),
+    ("two fifths changed", "", 0, 0, ""),
+    ("60 % of it", "target 4", 1, 0.6, "+"),
+    ("40 % of it", "", 0, 0, ""),
+    ("nobody", "", 0, 0, ""),
+    ("30 nt", "target 9", 1, 1, "+"),
+    ("too short", "", 0, 0, ""),
+]
+"""Query, its nearest target, identity, coverage and strand."""
+
+
+def frames(targets, queries):
+    return gene_frame(list(queries.values())).assign(id=list(queries)), gene_frame(targets, "target ")
+
+
+@pytest.fixture(scope="module")
+def planted():
+    random = np.random.default_rng(0)
+    targets, queries = plant(random, substitute)
+    queries |= {
         "short, inside": targets[6][100:120],
         "short, inside on the other strand": reverse_complement(targets[7][50:70]),
         "short, nowhere": letters(random, 20),
-        "too short": targets[8][:15],
-        "30 nt": targets[9][10:40],
     }
-    return gene_frame(list(queries.values())).assign(id=list(queries)), gene_frame(targets, "target ")
+    return frames([*targets, *(letters(random, 90) for _ in range(10))], queries)
 
 
 @pytest.fixture(scope="module")
@@ -58,18 +83,10 @@ def found(planted):
 @pytest.mark.parametrize(
     ("query", "nearest", "identity", "coverage", "strand"),
     [
-        ("copy", "target 0", 1, 1, "+"),
-        ("tenth", "target 1", 0.9, 1, "+"),
-        ("other strand", "target 2", 0.95, 1, "-"),
-        ("two fifths changed", "", 0, 0, ""),
-        ("60 % of it", "target 4", 1, 0.6, "+"),
-        ("40 % of it", "", 0, 0, ""),
-        ("nobody", "", 0, 0, ""),
+        *PLANTED,
         ("short, inside", "target 6", 1, 1, "+"),
         ("short, inside on the other strand", "target 7", 1, 1, "-"),
         ("short, nowhere", "", 0, 0, ""),
-        ("too short", "", 0, 0, ""),
-        ("30 nt", "target 9", 1, 1, "+"),
     ],
 )
 def test_planted(found, query, nearest, identity, coverage, strand):
