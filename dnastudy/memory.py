@@ -193,20 +193,17 @@ def ranking_chart(rows: pd.DataFrame) -> alt.TopLevelMixin:
 
 def alone_runs(profile: Profile) -> list[Run]:
     """Runs on the split by family that tell what is known of genes without relatives: parts left out, and mixtures."""
-    every = [
+    seed = profile.curves.seeds[0]
+    networks = [
         {"model": run.model, "settings": run.settings}
         for run in full_runs(profile)
-        if run.split == FAMILY and run.model in NEURAL and "paper" not in run.name
+        if run.split == FAMILY and run.model in NEURAL and run.settings["seed"] == seed and "paper" not in run.name
     ]
-    networks = [network for network in every if network["settings"]["seed"] == profile.curves.seeds[0]]
     expert, wide = ({"model": "expert", "settings": settings} for settings in ({}, WIDE))
     mixtures = {f"with-{network['model']}": {"members": [expert, network], "classes": 6} for network in networks}
     if len(networks) > 1:
         mixtures["with-both"] = {"members": [expert, *networks], "classes": 4}
         mixtures["wide-with-both"] = {"members": [wide, *networks], "classes": 4}
-    if len(every) > len(networks) > 1:
-        # of so many members four classes of each make more weights than the validation genes can tell
-        mixtures["wide-with-all"] = {"members": [wide, *every], "classes": 2}
     trials = {run.name.removeprefix("expert-"): run for run in expert_trials(profile)}
     first = expert_runs(profile)[0]
     rows = [

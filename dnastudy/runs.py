@@ -6,7 +6,6 @@ computes it.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -313,8 +312,7 @@ def run_label(record: Mapping[str, Any]) -> str:
         return f"{record['family']}, today's recipe" if settings["end"] else f"{record['family']}, the paper's recipe"
     if record["model"] == "ensemble":
         names = {"expert": "expert mixture", "lstm": "LSTM", "transformer": "Transformer"}
-        members = Counter(names.get(member["model"], member["model"]) for member in settings["members"])
-        return " + ".join(name if number == 1 else f"{number} x {name}" for name, number in members.items())
+        return " + ".join(names.get(member["model"], member["model"]) for member in settings["members"])
     if record["model"] == "expert":
         return "expert mixture" + (" (+ val.)" if record["data"]["join"] else "")
     if record["model"] != "ngram":
