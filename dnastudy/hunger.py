@@ -50,8 +50,9 @@ class Line:
 
     @property
     def told(self) -> bool:
-        """Whether the points tell a floor: not where a curve is as steep at its end as in all, or hardly moves."""
-        if self.law is None:
+        """Whether the points tell a floor: not where a curve is as steep at its end as in all, or hardly moves, and not
+        where the best one is 0."""
+        if self.law is None or not self.law.floor[0] > 0:
             return False
         first, last = self.points[0], self.last
         mean = (first.bits[0] - last.bits[0]) / np.log2(last.symbols / first.symbols)

@@ -276,6 +276,7 @@ def test_a_curve_that_flattens_tells_a_floor():
     for bits in (steeper, law(SYMBOLS, exponent=5.0), log_line(SYMBOLS, saved=-0.01)):
         assert not line_of(bits).told
     assert not line_of(law(SYMBOLS[:2]), SYMBOLS[:2]).told, "no fit"
+    assert not line_of(law(SYMBOLS, floor=-0.5, excess=2.5)).told, "a floor of 0 is the end of the scale"
     found = hunger.hunger_rows([line_of(law(SYMBOLS)), line_of(steeper), line_of(steeper, floor=1.5)])
     assert list(found["told"]) == [True, False, True] and list(found["known"]) == [False, False, True]
     assert hunger.excess_rows([line_of(steeper)]).empty
