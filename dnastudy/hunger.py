@@ -50,8 +50,7 @@ class Line:
 
     @property
     def told(self) -> bool:
-        """Whether the points tell a floor: not where a curve is as steep at its end as in all, or hardly moves, and not
-        where the best one is 0."""
+        """Whether the points tell a floor above 0: not where a curve ends as steep as it is in all, or hardly moves."""
         if self.law is None or not self.law.floor[0] > 0:
             return False
         first, last = self.points[0], self.last
