@@ -17,6 +17,7 @@ import json
 import math
 import os
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import altair as alt
@@ -45,6 +46,32 @@ FAMILY_DASHES = {
     "Transformer": [8, 3, 2, 3],
     "ensemble": [4, 4],
     "reference": [1, 5],
+}
+
+#: The same for the second model of a family in one chart.
+SECOND_COLORS = {
+    "n-gram": "#8aa0f2",
+    "expert": "#e0b454",
+    "LSTM": "#e0877c",
+    "Transformer": "#6cc9a1",
+    "ensemble": "#cfa3df",
+    "reference": "#a8a8a8",
+}
+SECOND_SHAPES = {
+    "n-gram": "triangle-right",
+    "expert": "diamond",
+    "LSTM": "triangle-left",
+    "Transformer": "cross",
+    "ensemble": "circle",
+    "reference": "triangle-up",
+}
+SECOND_DASHES = {
+    "n-gram": [6, 2],
+    "expert": [3, 3],
+    "LSTM": [1, 3],
+    "Transformer": [12, 2, 2, 2],
+    "ensemble": [2, 4],
+    "reference": [1, 3],
 }
 
 #: Colours that follow the page: `charts.js` replaces them by those of the page's light or dark theme.
@@ -115,6 +142,24 @@ def family_scale(field: str, mark: str = "point", families: list[str] | None = N
         raise ValueError(f"unknown model families {sorted(unknown)}; known: {', '.join(FAMILY_COLORS)}")
     looks = ([look[name] for name in names] for look in (FAMILY_COLORS, FAMILY_SHAPES, FAMILY_DASHES))
     return _encodings(field, names, "Model family", mark, *looks)
+
+
+def model_scale(field: str, mark: str, families: Mapping[str, str]) -> dict[str, Any]:
+    """Return the encodings of models by name, each with the look of its family; see `family_scale`.
+
+    ``families``: model → its family, KeyError for an unknown one. A second model of a family has a lighter colour and
+    another shape or dash; later ones look like that, too.
+    """
+    order = {family: place for place, family in enumerate(FAMILY_COLORS)}
+    names = sorted(families, key=lambda name: order[families[name]])  # stable: within a family as they are given
+    seen, looks = set(), []
+    for name in names:
+        family = families[name]
+        first = (FAMILY_COLORS, FAMILY_SHAPES, FAMILY_DASHES)
+        second = (SECOND_COLORS, SECOND_SHAPES, SECOND_DASHES)
+        looks.append([look[family] for look in (second if family in seen else first)])
+        seen.add(family)
+    return _encodings(field, names, None, mark, *map(list, zip(*looks, strict=True)))
 
 
 def series_scale(field: str, names: list[str], mark: str = "point", title: str | None = None) -> dict[str, Any]:

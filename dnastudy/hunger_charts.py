@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from dnastudy import evaluation
-from dnastudy.figures import family_scale, loose, series_scale
+from dnastudy.figures import loose, model_scale, series_scale
 from dnastudy.hunger import Line
 
 
@@ -26,7 +26,7 @@ def curve_chart(lines: Sequence[Line], until: float) -> alt.TopLevelMixin:
                 values = line.law.at(symbols)
                 low, high = evaluation.interval(values[1:])
                 fits.append({**about, "symbols": float(symbols), "bits": float(values[0]), "low": low, "high": high})
-    shown, groups = (list(dict.fromkeys(getattr(line, name) for line in lines)) for name in ("family", "group"))
+    shown, groups = {line.label: line.family for line in lines}, list(dict.fromkeys(line.group for line in lines))
     panels = []
     for group in groups:
         x = alt.X("symbols:Q", title="training nucleotides", scale=alt.Scale(type="log", nice=False),
@@ -37,39 +37,27 @@ def curve_chart(lines: Sequence[Line], until: float) -> alt.TopLevelMixin:
             frame = pd.DataFrame([row for row in rows if row["group"] == group])
             if frame.empty:
                 continue
-            base = alt.Chart(frame).encode(x=x, detail="label:N")
+            base = alt.Chart(frame).encode(x=x)
             if draw:
-                band = family_scale("family", "bar", shown)
+                band = model_scale("label", "bar", shown)
                 layers.append(
                     base.mark_area(fillOpacity=0.15).encode(
                         y=alt.Y("low:Q", title="bits per base", scale=alt.Scale(zero=False)), y2="high:Q", **band
                     )
                 )
-                layers.append(base.mark_line().encode(y=y, **family_scale("family", "line", shown)))
+                layers.append(base.mark_line().encode(y=y, **model_scale("label", "line", shown)))
             else:
                 tips = ["label", alt.Tooltip("symbols", format=",.0f", title="training nt"),
                         alt.Tooltip("bits", format=".4f"), alt.Tooltip("low", format=".4f"),
                         alt.Tooltip("high", format=".4f")]  # fmt: skip
                 layers.append(base.mark_point(size=50).encode(
-                    y=y, tooltip=tips, **family_scale("family", "point", shown)))  # fmt: skip
-        layers.append(_named([line for line in lines if line.group == group], pd.DataFrame(fits), x, y))
-        panels.append(alt.layer(*[layer for layer in layers if layer is not None]).properties(title=group, height=260))
+                    y=y, tooltip=tips, **model_scale("label", "point", shown)))  # fmt: skip
+        panels.append(alt.layer(*layers).properties(title=group, height=260))
     chart = alt.vconcat(*panels).properties(
         description="Bits per base on held-out genes against training nucleotides for each model, with saturating "
         "power laws and their 95 % bands; a panel each: " + "; ".join(groups) + ".",
     )
     return loose(chart)
-
-
-def _named(lines: Sequence[Line], fits: pd.DataFrame, x: alt.X, y: alt.Y) -> alt.Chart | None:
-    """Labels, at the right end of their fits, of models whose family has several."""
-    families = pd.Series([line.family for line in lines])
-    several = [line for line in lines if line.law is not None and (families == line.family).sum() > 1]
-    if not several:
-        return None
-    last = fits["symbols"].max()
-    rows = [{"label": line.label, "symbols": last, "bits": float(line.law.at(last)[0])} for line in several]
-    return alt.Chart(pd.DataFrame(rows)).mark_text(align="right", dy=-9).encode(x=x, y=y, text="label:N")
 
 
 def excess_chart(rows: pd.DataFrame, corpora: Sequence[str], model: str) -> alt.TopLevelMixin:

@@ -12,7 +12,7 @@ import pandas as pd
 from dnastudy import evaluation
 from dnastudy.curves import curve_runs
 from dnastudy.experiments import Result
-from dnastudy.figures import family_scale, loose
+from dnastudy.figures import loose, model_scale
 from dnastudy.runs import NEURAL, Profile, Run, expert_runs, expert_trials, run_label
 from dnastudy.seeds import mean_scores
 
@@ -76,37 +76,27 @@ def grouped(
 def recall_chart(found: pd.DataFrame) -> alt.TopLevelMixin:
     """Perplexity against identity with the nearest training relative, a line a model."""
     order = [name for name in class_names() if name in set(found["group"])]
-    shown = list(dict.fromkeys(found["family"]))
+    shown = dict(zip(found["label"], found["family"], strict=True))
     x = alt.X("group:N", sort=order, title="identity with the nearest training relative", axis=alt.Axis(labelAngle=0))
-    base = alt.Chart(found[["group", "label", "family", "genes", "nucleotide_perplexity", "low", "high"]]).encode(
-        x=x, detail="label:N"
-    )
+    base = alt.Chart(found[["group", "label", "family", "genes", "nucleotide_perplexity", "low", "high"]]).encode(x=x)
     scale = alt.Scale(domain=[1, 4.2], nice=False)
     y = alt.Y("nucleotide_perplexity:Q", title="nucleotide perplexity", scale=scale)
-    lines = base.mark_line().encode(y=y, **family_scale("family", "line", shown))
-    bars = base.mark_rule().encode(y=alt.Y("low:Q", scale=scale), y2="high:Q", **family_scale("family", "bar", shown))
+    lines = base.mark_line().encode(y=y, **model_scale("label", "line", shown))
+    bars = base.mark_rule().encode(y=alt.Y("low:Q", scale=scale), y2="high:Q", **model_scale("label", "bar", shown))
     marks = base.mark_point(size=60).encode(
         y=y,
         tooltip=["label", "group", alt.Tooltip("genes", format=","), alt.Tooltip("nucleotide_perplexity", format=".3f"),
                  alt.Tooltip("low", format=".3f"), alt.Tooltip("high", format=".3f")],
-        **family_scale("family", "point", shown),
+        **model_scale("label", "point", shown),
     )  # fmt: skip
     ends = found[found["group"] == order[-1]].sort_values("nucleotide_perplexity")
-    chart = alt.layer(bars, lines, marks, _named(found, order[-1], x)).properties(
+    chart = alt.layer(bars, lines, marks).properties(
         height=380,
         description="Nucleotide perplexity of each model on test genes without a training relative and with one of "
         f"growing identity, 95 % intervals. Of the last group ({order[-1]}): "
         + ", ".join(f"{row.label} {row.nucleotide_perplexity:.2f}" for row in ends.itertuples()) + ".",
     )  # fmt: skip
     return loose(chart)
-
-
-def _named(rows: pd.DataFrame, last: str, x: alt.X) -> alt.Chart:
-    """Labels, at the right end of their lines, of models whose family has several."""
-    several = rows.groupby("family")["label"].transform("nunique") > 1
-    ends = rows.loc[several & (rows["group"] == last), ["group", "label", "nucleotide_perplexity"]]
-    text = alt.Chart(ends).mark_text(align="right", dx=-4, dy=-11)
-    return text.encode(x=x, y="nucleotide_perplexity:Q", text="label:N")
 
 
 def gain_shares(first: pd.DataFrame, second: pd.DataFrame, labels: Sequence[str], replicates: int) -> pd.DataFrame:
@@ -172,18 +162,18 @@ def ranking_chart(rows: pd.DataFrame) -> alt.TopLevelMixin:
     """Each model's perplexity on its own split and on the split by family, a line a model."""
     order = ["own split", "own split, without", FAMILY_SPLIT]
     rows = rows[rows["group"].isin(order)]
-    shown = list(dict.fromkeys(rows["family"]))
+    shown = dict(zip(rows["label"], rows["family"], strict=True))
     x = alt.X("group:N", sort=order, title=None, axis=alt.Axis(labelAngle=0))
-    base = alt.Chart(rows).encode(x=x, detail="label:N")
+    base = alt.Chart(rows).encode(x=x)
     scale = alt.Scale(zero=False)
     y = alt.Y("nucleotide_perplexity:Q", title="nucleotide perplexity", scale=scale)
-    lines = base.mark_line().encode(y=y, **family_scale("family", "line", shown))
-    bars = base.mark_rule().encode(y=alt.Y("low:Q", scale=scale), y2="high:Q", **family_scale("family", "bar", shown))
+    lines = base.mark_line().encode(y=y, **model_scale("label", "line", shown))
+    bars = base.mark_rule().encode(y=alt.Y("low:Q", scale=scale), y2="high:Q", **model_scale("label", "bar", shown))
     marks = base.mark_point(size=70).encode(
         y=y, tooltip=["label", "group", "seeds", alt.Tooltip("nucleotide_perplexity", format=".3f")],
-        **family_scale("family", "point", shown),
+        **model_scale("label", "point", shown),
     )  # fmt: skip
-    chart = alt.layer(bars, lines, marks, _named(rows, FAMILY_SPLIT, x)).properties(
+    chart = alt.layer(bars, lines, marks).properties(
         height=360,
         description="Nucleotide perplexity of each model on the data set's own split, on its test genes without "
         "relatives, and on the split by family; 95 % intervals.",

@@ -103,3 +103,20 @@ def test_live_data_cannot_end_its_script():
     assert page.count("</script>") == 1
     data = page.split('<script type="application/json">')[1].split("</script>")[0]
     assert json.loads(data)["title"] == "</script><b>"
+
+
+def test_models_look_like_their_family_and_are_told_apart():
+    families = {"Transformer": "Transformer", "8-gram": "n-gram", "LSTM": "LSTM", "12-gram": "n-gram"}
+    for mark, channel, looks in (
+        ("point", "shape", figures.FAMILY_SHAPES),
+        ("line", "strokeDash", figures.FAMILY_DASHES),
+    ):
+        found = figures.model_scale("label", mark, families)
+        color, other = (found[name].to_dict()["scale"] for name in ("color", channel))
+        assert color["domain"] == other["domain"] == ["8-gram", "12-gram", "LSTM", "Transformer"], "by family"
+        first, second, *others = color["range"]
+        assert first == figures.FAMILY_COLORS["n-gram"] and second == figures.SECOND_COLORS["n-gram"]
+        assert others == [figures.FAMILY_COLORS[name] for name in ("LSTM", "Transformer")]
+        assert other["range"][0] == looks["n-gram"] and len({str(look) for look in other["range"]}) == 4
+    with pytest.raises(KeyError, match="nobody"):
+        figures.model_scale("label", "bar", {"model": "nobody"})

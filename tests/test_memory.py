@@ -305,7 +305,7 @@ def test_the_chart_of_the_ranking_has_three_groups_a_model(results):
     assert {row["family"] for row in rows} == {"n-gram", "LSTM", "expert"}
     assert "by family" in description
     domains = values_of(chart.to_dict()["layer"], "color", "scale", "domain")
-    assert domains and all(set(domain) == {"n-gram", "LSTM", "expert"} for domain in domains)
+    assert domains and all(set(domain) == set(MODELS) for domain in domains)
 
 
 def test_charts_are_drawn_for_the_book(results):
