@@ -159,7 +159,10 @@ def model_scale(field: str, mark: str, families: Mapping[str, str]) -> dict[str,
         second = (SECOND_COLORS, SECOND_SHAPES, SECOND_DASHES)
         looks.append([look[family] for look in (second if family in seen else first)])
         seen.add(family)
-    return _encodings(field, names, None, mark, *map(list, zip(*looks, strict=True)))
+    found = _encodings(field, names, None, mark, *map(list, zip(*looks, strict=True)))
+    for channel in found.values():
+        channel.legend = alt.Legend(columns=3)  # in one row they are wider than a page
+    return found
 
 
 def series_scale(field: str, names: list[str], mark: str = "point", title: str | None = None) -> dict[str, Any]:

@@ -66,7 +66,7 @@ def _study(folder: Path, *words: str, **more) -> subprocess.CompletedProcess:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=600,
+        timeout=1500,
         **more,
     )
 
@@ -80,10 +80,10 @@ def killed(tmp_path_factory):
         [DNASTUDY, "study", "--profile", f"{PROFILE}.yaml"], cwd=folder, env=_environment(), start_new_session=True,
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while len(list(store.glob("*/record.json"))) < 5:
         assert process.poll() is None, "the study ended before it could be killed"
-        assert time.monotonic() < deadline, "no runs after two minutes"
+        assert time.monotonic() < deadline, "no runs after five minutes"
         time.sleep(0.02)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
