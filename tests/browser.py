@@ -167,7 +167,7 @@ def _visit(running, path: Path, report: PageReport, picture: Path | None) -> Non
     try:
         page.goto(path.as_uri(), wait_until="load")
         try:
-            page.wait_for_function(_SETTLED, timeout=60_000)
+            page.wait_for_function(_SETTLED, timeout=15_000)
         except Exception as error:  # the counts below say what is missing
             if type(error).__name__ != "TimeoutError":
                 raise
@@ -190,7 +190,7 @@ def take_picture(page_file: Path | str, picture: Path | str, width: int = 1280, 
         context.set_offline(True)
         page = context.new_page()
         page.goto(Path(page_file).resolve().as_uri(), wait_until="load")
-        page.wait_for_function(_SETTLED, timeout=60_000)
+        page.wait_for_function(_SETTLED, timeout=15_000)
         page.screenshot(path=picture)
 
 
