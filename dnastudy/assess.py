@@ -20,9 +20,8 @@ from dnastudy.datasets import Dataset
 from dnastudy.experiments import Log, Store, identity
 from dnastudy.files import whole_folder
 from dnastudy.fitting import digest
-from dnastudy.models.typed import frequent_types
 from dnastudy.records import code_hash, from_json, peak_memory_mb, reset_peak_memory, surroundings, to_json
-from dnastudy.runs import Profile, Run, representatives
+from dnastudy.runs import Profile, Run, represents
 from dnastudy.tasks import TASKS, Case, Outcome, Task, task_class
 
 REFERENCE = "reference"
@@ -52,6 +51,8 @@ def create_task(name: str, profile: Profile) -> Task:
 
 def typed_run(run: Run, dataset: Dataset) -> Run:
     """The same run of a model that can be asked for genes of each type that is frequent among the training genes."""
+    from dnastudy.models.typed import frequent_types  # needed late: it brings half of scipy
+
     types = frequent_types(pd.concat([dataset.splits[name] for name in run.train])["type"])
     if not types:  # a surrogate of genes, or somebody's own
         return run
@@ -107,10 +108,7 @@ def assess_all(
 
 def asked_of(task: Task, runs: list[Run], profile: Profile) -> list[Run]:
     """Those of the runs whose models are put to a task."""
-    if not runs:  # and no need to import the models of others
-        return []
-    some = None if task.everything else {run.name for run in representatives(profile)}
-    return [run for run in runs if not run.prequential and (some is None or run.name in some)]
+    return [run for run in runs if not run.prequential and (task.everything or represents(run, profile))]
 
 
 def assess_reference(store: Store, task: Task, dataset: Dataset, log: Log | None = None) -> Assessment | None:

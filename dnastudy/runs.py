@@ -275,22 +275,25 @@ def all_runs(profile: Profile) -> list[Run]:
     return [run for group in GROUPS for run in group(profile)]
 
 
-def representatives(profile: Profile) -> list[Run]:
-    """One run of each kind of model, for what takes long: of n-grams the order of the paper's best, and the highest.
+def represents(run: Run, profile: Profile) -> bool:
+    """Whether a run stands for its kind of model in what takes long; says so without importing any model.
 
-    All of them learned from training genes, whose types and lengths are known; networks by their first seed.
+    Of n-grams the order of the paper's best, and the highest; networks by their first seed; models that are run with
+    their default settings (`registered_runs`). All learned from training genes, whose types and lengths are known.
     """
     seed, papers = profile.seeds[0], max(profile.laplace_orders, default=0)
     names = {
-        "uniform",
         f"laplace-train-{max((order for order in profile.train_orders if order <= papers), default=0)}",
         f"witten-bell-tuned-{max(profile.train_orders, default=0)}",
-        "expert",
         *(f"{model}{recipe}-{seed}" for model in NEURAL for recipe in ("", "-paper")),
         "ensemble-by-entropy",
-        *(run.name for run in registered_runs(profile)),
     }
-    return [run for run in all_runs(profile) if run.name in names]
+    return run.name in names or run.name in models.MODELS
+
+
+def representatives(profile: Profile) -> list[Run]:
+    """The runs that stand for their kind of model."""
+    return [run for run in all_runs(profile) if represents(run, profile)]
 
 
 def find_run(profile: Profile, name: str) -> Run:

@@ -26,11 +26,18 @@ DNASTUDY = Path(sys.executable).parent / "dnastudy"
 # the profile `quick` with fewer genes and orders: as many kinds of runs, all tasks and chapters
 PROFILE = "small"
 CHANGES = {
-    "simulated_genes": 800, "mle_orders": [1, 5], "laplace_orders": [8], "train_orders": [2, 6, 8], "seeds": [1],
+    "simulated_genes": 400, "mle_orders": [1, 5], "laplace_orders": [8], "train_orders": [2, 6, 8], "seeds": [1],
     "curves": {
         "fractions": [1, 0.5, 0.25], "seeds": [1],
         "models": {"witten-bell": {"model": "ngram", "settings": {"order": 6}}, "expert": {"model": "expert"}},
         "texts": {"corpora": ["source-2"], "symbols": 20000, "models": ["witten-bell"], "fractions": [1, 0.5]},
+    },
+    "tasks": {
+        "mutations": {"pairs": 60, "calibration_pairs": 60, "maxima": [1, 5], "seeds": [1]},
+        "realness": {"genes": 50, "temperatures": [1.0, 0.8], "words": [3], "classifiers": ["linear on k-mers"],
+                     "folds": 2},
+        "gene-types": {"genes": 10, "test_genes": 100, "classifiers": ["linear on k-mers"],
+                       "judge": "linear on k-mers"},
     },
 }  # fmt: skip
 
@@ -116,6 +123,21 @@ def test_it_says_where_the_book_lies_and_shows_progress(killed):
 
 def test_runs_go_in_parallel(killed):
     assert "Execute 2 jobs..." in killed[2].stdout
+
+
+def test_a_job_without_networks_does_not_wait_for_torch(killed):
+    """Most jobs of a study count: a second and a half for each of them would be minutes."""
+    folder, *_ = killed
+    code = (
+        "import sys; from dnastudy.cli_study import job_run; from pathlib import Path\n"
+        f"for name in ('mle-1', 'witten-bell-6', 'expert'): job_run(name, Path('again.json'), '{PROFILE}.yaml')\n"
+        "print('torch' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, env=_environment(), capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "False"
+    assert "fit" not in done.stderr, "the jobs were done: the store has them"
 
 
 def test_nothing_is_done_twice(killed):
