@@ -18,60 +18,36 @@ import math
 import os
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import altair as alt
 
-#: Colour, point shape and line dash of each model family; colours differ for colour-blind eyes on white and on dark.
-FAMILY_COLORS = {
-    "n-gram": "#3f63e8",
-    "expert": "#c08400",
-    "LSTM": "#b8372a",
-    "Transformer": "#10a56a",
-    "ensemble": "#ab6ec6",
-    "reference": "#686868",
-}
-FAMILY_SHAPES = {
-    "n-gram": "circle",
-    "expert": "square",
-    "LSTM": "triangle-up",
-    "Transformer": "diamond",
-    "ensemble": "cross",
-    "reference": "triangle-down",
-}
-FAMILY_DASHES = {
-    "n-gram": [1, 0],
-    "expert": [8, 3],
-    "LSTM": [2, 2],
-    "Transformer": [8, 3, 2, 3],
-    "ensemble": [4, 4],
-    "reference": [1, 5],
-}
 
-#: The same for the second model of a family in one chart.
-SECOND_COLORS = {
-    "n-gram": "#8aa0f2",
-    "expert": "#e0b454",
-    "LSTM": "#e0877c",
-    "Transformer": "#6cc9a1",
-    "ensemble": "#cfa3df",
-    "reference": "#a8a8a8",
+class Look(NamedTuple):
+    """Colour, point shape and line dash of a model in charts."""
+
+    color: str
+    shape: str
+    dash: list[int]
+
+
+#: The look of each model family; colours differ for colour-blind eyes on white and on dark.
+FAMILY_LOOKS = {
+    "n-gram": Look("#3f63e8", "circle", [1, 0]),
+    "expert": Look("#c08400", "square", [8, 3]),
+    "LSTM": Look("#b8372a", "triangle-up", [2, 2]),
+    "Transformer": Look("#10a56a", "diamond", [8, 3, 2, 3]),
+    "ensemble": Look("#ab6ec6", "cross", [4, 4]),
+    "reference": Look("#686868", "triangle-down", [1, 5]),
 }
-SECOND_SHAPES = {
-    "n-gram": "triangle-right",
-    "expert": "diamond",
-    "LSTM": "triangle-left",
-    "Transformer": "cross",
-    "ensemble": "circle",
-    "reference": "triangle-up",
-}
-SECOND_DASHES = {
-    "n-gram": [6, 2],
-    "expert": [3, 3],
-    "LSTM": [1, 3],
-    "Transformer": [12, 2, 2, 2],
-    "ensemble": [2, 4],
-    "reference": [1, 3],
+#: That of the second model of a family in one chart.
+SECOND_LOOKS = {
+    "n-gram": Look("#8aa0f2", "triangle-right", [6, 2]),
+    "expert": Look("#e0b454", "diamond", [3, 3]),
+    "LSTM": Look("#e0877c", "triangle-left", [1, 3]),
+    "Transformer": Look("#6cc9a1", "cross", [12, 2, 2, 2]),
+    "ensemble": Look("#cfa3df", "circle", [2, 4]),
+    "reference": Look("#a8a8a8", "triangle-up", [1, 3]),
 }
 
 #: Colours that follow the page: `charts.js` replaces them by those of the page's light or dark theme.
@@ -105,14 +81,14 @@ def theme() -> alt.theme.ThemeConfig:
                 "legend": {**text, "orient": "top", "symbolSize": 90, "labelLimit": 220, "columnPadding": 18},
                 "header": text,
                 "title": {"color": INK, "subtitleColor": MUTED, "fontSize": 15, "anchor": "start", "offset": 12},
-                "bar": {"color": FAMILY_COLORS["n-gram"]},
-                "line": {"color": FAMILY_COLORS["n-gram"], "strokeWidth": 2.2},
-                "point": {"color": FAMILY_COLORS["n-gram"], "filled": True, "size": 80, "opacity": 1},
+                "bar": {"color": FAMILY_LOOKS["n-gram"].color},
+                "line": {"color": FAMILY_LOOKS["n-gram"].color, "strokeWidth": 2.2},
+                "point": {"color": FAMILY_LOOKS["n-gram"].color, "filled": True, "size": 80, "opacity": 1},
                 "area": {"opacity": 0.3},
                 "rule": {"color": MUTED},
                 "text": {"color": INK, "fontSize": 12},
                 "errorbar": {"color": MUTED, "thickness": 1.5},
-                "range": {"category": list(FAMILY_COLORS.values())},
+                "range": {"category": [look.color for look in FAMILY_LOOKS.values()]},
             }
         }
     )
@@ -137,11 +113,10 @@ def family_scale(field: str, mark: str = "point", families: list[str] | None = N
     ValueError
         For an unknown mark or family.
     """
-    names = list(FAMILY_COLORS) if families is None else [f for f in FAMILY_COLORS if f in set(families)]
-    if unknown := set(families or []) - set(FAMILY_COLORS):
-        raise ValueError(f"unknown model families {sorted(unknown)}; known: {', '.join(FAMILY_COLORS)}")
-    looks = ([look[name] for name in names] for look in (FAMILY_COLORS, FAMILY_SHAPES, FAMILY_DASHES))
-    return _encodings(field, names, "Model family", mark, *looks)
+    names = list(FAMILY_LOOKS) if families is None else [f for f in FAMILY_LOOKS if f in set(families)]
+    if unknown := set(families or []) - set(FAMILY_LOOKS):
+        raise ValueError(f"unknown model families {sorted(unknown)}; known: {', '.join(FAMILY_LOOKS)}")
+    return _encodings(field, names, "Model family", mark, [FAMILY_LOOKS[name] for name in names])
 
 
 def model_scale(field: str, mark: str, families: Mapping[str, str]) -> dict[str, Any]:
@@ -150,16 +125,14 @@ def model_scale(field: str, mark: str, families: Mapping[str, str]) -> dict[str,
     ``families``: model → its family, KeyError for an unknown one. A second model of a family has a lighter colour and
     another shape or dash; later ones look like that, too.
     """
-    order = {family: place for place, family in enumerate(FAMILY_COLORS)}
+    order = {family: place for place, family in enumerate(FAMILY_LOOKS)}
     names = sorted(families, key=lambda name: order[families[name]])  # stable: within a family as they are given
     seen, looks = set(), []
     for name in names:
         family = families[name]
-        first = (FAMILY_COLORS, FAMILY_SHAPES, FAMILY_DASHES)
-        second = (SECOND_COLORS, SECOND_SHAPES, SECOND_DASHES)
-        looks.append([look[family] for look in (second if family in seen else first)])
+        looks.append((SECOND_LOOKS if family in seen else FAMILY_LOOKS)[family])
         seen.add(family)
-    found = _encodings(field, names, None, mark, *map(list, zip(*looks, strict=True)))
+    found = _encodings(field, names, None, mark, looks)
     for channel in found.values():
         channel.legend = alt.Legend(columns=3)  # in one row they are wider than a page
     return found
@@ -167,21 +140,18 @@ def model_scale(field: str, mark: str, families: Mapping[str, str]) -> dict[str,
 
 def series_scale(field: str, names: list[str], mark: str = "point", title: str | None = None) -> dict[str, Any]:
     """Return the encodings that tell up to six named series apart by colour, and shape or dash; see `family_scale`."""
-    looks = (list(look.values())[: len(names)] for look in (FAMILY_COLORS, FAMILY_SHAPES, FAMILY_DASHES))
-    return _encodings(field, names, title, mark, *looks)
+    return _encodings(field, names, title, mark, list(FAMILY_LOOKS.values())[: len(names)])
 
 
-def _encodings(
-    field: str, names: list[str], title: str | None, mark: str, colors: list, shapes: list, dashes: list
-) -> dict[str, Any]:
-    def scale(look: list) -> alt.Scale:
-        return alt.Scale(domain=names, range=look)
+def _encodings(field: str, names: list[str], title: str | None, mark: str, looks: list[Look]) -> dict[str, Any]:
+    def scale(part: str) -> alt.Scale:
+        return alt.Scale(domain=names, range=[getattr(look, part) for look in looks])
 
-    encodings = {"color": alt.Color(field, type="nominal", title=title, scale=scale(colors))}
+    encodings = {"color": alt.Color(field, type="nominal", title=title, scale=scale("color"))}
     if mark == "point":
-        encodings["shape"] = alt.Shape(field, type="nominal", title=title, scale=scale(shapes))
+        encodings["shape"] = alt.Shape(field, type="nominal", title=title, scale=scale("shape"))
     elif mark == "line":
-        encodings["strokeDash"] = alt.StrokeDash(field, type="nominal", title=title, scale=scale(dashes))
+        encodings["strokeDash"] = alt.StrokeDash(field, type="nominal", title=title, scale=scale("dash"))
     elif mark != "bar":
         raise ValueError(f"mark must be 'point', 'line' or 'bar', got {mark!r}")
     return encodings

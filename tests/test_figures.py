@@ -60,12 +60,11 @@ def linear(color: str) -> np.ndarray:
 
 
 def test_family_looks_differ_for_every_eye():
-    names = list(figures.FAMILY_COLORS)
-    assert names == list(figures.FAMILY_SHAPES) == list(figures.FAMILY_DASHES)
-    assert len(set(figures.FAMILY_SHAPES.values())) == len(names)
-    assert len({tuple(dash) for dash in figures.FAMILY_DASHES.values()}) == len(names)
+    looks = list(figures.FAMILY_LOOKS.values())
+    assert len({look.shape for look in looks}) == len({tuple(look.dash) for look in looks}) == len(looks)
+    colors = [look.color for look in looks]
     for paper in ("#ffffff", "#14181e"):
-        for color in figures.FAMILY_COLORS.values():
+        for color in colors:
             low, high = sorted(float(linear(c) @ [0.2126, 0.7152, 0.0722]) for c in (paper, color))
             assert (high + 0.05) / (low + 0.05) >= 3, (color, paper)
     # Machado, Oliveira and Fernandes 2009: full deuteranopia and protanopia
@@ -74,7 +73,7 @@ def test_family_looks_differ_for_every_eye():
     to_xyz = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
     for eye in (np.eye(3), np.array(deuter), np.array(protan)):
         seen = []
-        for color in figures.FAMILY_COLORS.values():
+        for color in colors:
             x, y, z = np.cbrt(to_xyz @ np.clip(eye @ linear(color), 0, 1) / [0.9505, 1, 1.089])
             seen.append(np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)]))
         distances = [np.linalg.norm(a - b) for i, a in enumerate(seen) for b in seen[:i]]
@@ -107,16 +106,15 @@ def test_live_data_cannot_end_its_script():
 
 def test_models_look_like_their_family_and_are_told_apart():
     families = {"Transformer": "Transformer", "8-gram": "n-gram", "LSTM": "LSTM", "12-gram": "n-gram"}
-    for mark, channel, looks in (
-        ("point", "shape", figures.FAMILY_SHAPES),
-        ("line", "strokeDash", figures.FAMILY_DASHES),
-    ):
+    assert figures.FAMILY_LOOKS.keys() == figures.SECOND_LOOKS.keys()
+    both = figures.FAMILY_LOOKS["n-gram"], figures.SECOND_LOOKS["n-gram"]
+    looks = [*both, *(figures.FAMILY_LOOKS[name] for name in ("LSTM", "Transformer"))]
+    for mark, channel, part in (("point", "shape", "shape"), ("line", "strokeDash", "dash")):
         found = figures.model_scale("label", mark, families)
         color, other = (found[name].to_dict()["scale"] for name in ("color", channel))
         assert color["domain"] == other["domain"] == ["8-gram", "12-gram", "LSTM", "Transformer"], "by family"
-        first, second, *others = color["range"]
-        assert first == figures.FAMILY_COLORS["n-gram"] and second == figures.SECOND_COLORS["n-gram"]
-        assert others == [figures.FAMILY_COLORS[name] for name in ("LSTM", "Transformer")]
-        assert other["range"][0] == looks["n-gram"] and len({str(look) for look in other["range"]}) == 4
+        assert color["range"] == [look.color for look in looks]
+        assert other["range"] == [getattr(look, part) for look in looks]
+        assert len({str(look) for look in other["range"]}) == 4
     with pytest.raises(KeyError, match="nobody"):
         figures.model_scale("label", "bar", {"model": "nobody"})
