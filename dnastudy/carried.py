@@ -45,6 +45,11 @@ def pack(folder: Path, results: Iterable[tuple[dict[str, Any], pd.DataFrame]]) -
     return len(records)
 
 
+def packed(folder: Path) -> list[dict[str, Any]]:
+    """Records of the runs that a folder carries."""
+    return list(_records(folder / RECORDS, _stamp(folder / RECORDS)).values())
+
+
 def unpack(folder: Path, name: str, test: pd.DataFrame, run_folder: Path) -> bool:
     """Put the run of this id, if it is carried, into its folder of a store.
 

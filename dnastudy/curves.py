@@ -95,22 +95,30 @@ def find_any(profile: Profile, name: str) -> Run:
 def carry(profile: Profile, root: Path, more: Sequence[Run] = (), log: Callable[[str], None] | None = None) -> int:
     """Put all finished points, and ``more`` runs, into the repository (see `carried`); returns how many there are.
 
-    No run is computed; BLAST+ is asked about the split by family, where it is there.
+    No run is computed; BLAST+ is asked about the split by family, where it is there. ``log`` is told which runs are no
+    longer carried, as they are not asked for, and which were computed by code that no commit holds.
     """
-    dataset, store = profile.dataset(), Store()
-    found = {run.name: store.finished(run, dataset) for run in [*grid(profile), *more]}
-    there = [(result.record, result.scores()) for result in found.values() if result is not None]
+    say, dataset, store = log or (lambda message: None), profile.dataset(), Store()
+    results = [store.finished(run, dataset) for run in [*grid(profile), *more]]
+    there = [(result.record, result.scores()) for result in results if result is not None]
     family = store.by_family(dataset)
     parts = family.splits
     table = pd.concat([parts[name][["id"]].assign(part=name) for name in PARTS])
     try:
         blast_programs()
     except FileNotFoundError as error:
-        if log:
-            log(f"{FAMILY_RECORD} stays as it is: {error}")
+        say(f"{FAMILY_RECORD} stays as it is: {error}")
     else:
         write_whole(root / FAMILY_RECORD, to_json(split_record(family, dataset)))
     write_whole(root / carried.FOLDER / split_file(dataset), table.to_csv(index=False))
+    records = {record["id"]: record for record, _ in there}
+    names = {
+        "are carried no longer": [r["name"] for r in carried.packed(root / carried.FOLDER) if r["id"] not in records],
+        "are by code that no commit holds": [r["name"] for r in records.values() if r["commit"].endswith("-dirty")],
+    }
+    for what, found in names.items():
+        if found:
+            say(f"runs that {what}: {', '.join(found)}")
     return carried.pack(root / carried.FOLDER, there)
 
 

@@ -317,7 +317,7 @@ def test_finished_points_are_carried_and_none_is_lost_later(tmp_path, monkeypatc
     results = [of_store("computed")().get(run, dataset) for run in planned[:3]]
     said = []
     assert carry(PROFILE, root, log=said.append) == 3
-    assert said == [f"{FAMILY_RECORD} stays as it is: no BLAST+"] and not (root / FAMILY_RECORD).exists()
+    assert said[0] == f"{FAMILY_RECORD} stays as it is: no BLAST+" and not (root / FAMILY_RECORD).exists()
     assert [json.loads(line)["name"] for line in (root / FOLDER / RECORDS).read_text().splitlines()] == [
         run.name for run in planned[:3]
     ]
@@ -328,6 +328,23 @@ def test_finished_points_are_carried_and_none_is_lost_later(tmp_path, monkeypatc
     monkeypatch.setattr("dnastudy.curves.Store", of_store("empty"))
     assert carry(PROFILE, root) == 3
     assert (root / FOLDER / RECORDS).read_bytes() == before
+
+
+def test_carrying_says_what_goes_and_what_nobody_can_rebuild(tmp_path, monkeypatch, no_search):
+    dataset, root, said = PROFILE.dataset(), tmp_path / "root", []
+    write_split(root / FOLDER, dataset)
+    store = Store(tmp_path / "computed", carried=root / FOLDER)
+    monkeypatch.setattr("dnastudy.curves.Store", lambda: store)
+    monkeypatch.setattr("dnastudy.curves.blast_programs", lambda: ("blastn", "makeblastdb"))
+    monkeypatch.setattr("dnastudy.curves.split_record", lambda family, dataset: {})
+    monkeypatch.setattr("dnastudy.records.git_commit", lambda: "123456789abc-dirty")
+    first, second = (store.get(run, dataset) for run in curve_runs(PROFILE)[:2])
+    other = {**first.record, "id": "0" * 16, "name": "of-another-profile", "commit": "123456789abc"}
+    pack(root / FOLDER, [(other, first.scores())])
+    assert carry(PROFILE, root, log=said.append) == 2
+    gone, dirty = said
+    assert gone == "runs that are carried no longer: of-another-profile"
+    assert dirty.startswith("runs that are by code that no commit holds: ") and second.record["name"] in dirty
 
 
 # what this repository carries
