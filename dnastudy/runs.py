@@ -67,9 +67,11 @@ class Profile(Settings):
     simulated_genes: int = Field(default=4000, ge=50, description="genes to simulate")
     seed: int = Field(default=1, ge=0, description="seed of the simulation, of random splits and of sampling")
     bootstrap_replicates: int = Field(default=1000, ge=100, description="resamples of the genes for each interval")
-    mle_orders: list[int] = Field(description="orders N of maximum-likelihood n-grams")
-    laplace_orders: list[int] = Field(description="orders N of Laplace n-grams")
-    train_orders: list[int] = Field(description="orders N of smoothed n-grams that learn from training genes alone")
+    mle_orders: list[int] = Field(min_length=1, description="orders N of maximum-likelihood n-grams")
+    laplace_orders: list[int] = Field(min_length=1, description="orders N of Laplace n-grams")
+    train_orders: list[int] = Field(
+        min_length=1, description="orders N of smoothed n-grams that learn from training genes alone"
+    )
     seeds: list[int] = Field(default=[1, 2, 3], min_length=1, description="seeds of the neural models")
     lstm: dict[str, Any] = Field(default={}, description="settings of the LSTM that differ from its own")
     transformer: dict[str, Any] = Field(default={}, description="settings of the Transformer that differ from its own")
@@ -281,10 +283,10 @@ def represents(run: Run, profile: Profile) -> bool:
     Of n-grams the order of the paper's best, and the highest; networks by their first seed; models that are run with
     their default settings (`registered_runs`). All learned from training genes, whose types and lengths are known.
     """
-    seed, papers = profile.seeds[0], max(profile.laplace_orders, default=0)
+    seed, papers = profile.seeds[0], max(profile.laplace_orders)
     names = {
         f"laplace-train-{max((order for order in profile.train_orders if order <= papers), default=0)}",
-        f"witten-bell-tuned-{max(profile.train_orders, default=0)}",
+        f"witten-bell-tuned-{max(profile.train_orders)}",
         *(f"{model}{recipe}-{seed}" for model in NEURAL for recipe in ("", "-paper")),
         "ensemble-by-entropy",
     }

@@ -559,6 +559,7 @@ def test_a_profile_of_ones_own(tmp_path):
         ({"seed": "one"}, ["setting 'seed'", "valid integer", "not 'one'"]),
         ({"seed": -1}, ["setting 'seed'", "greater than or equal to 0"]),
         ({"mle_orders": 3}, ["setting 'mle_orders'", "valid list", "not 3"]),
+        ({"train_orders": []}, ["setting 'train_orders'", "at least 1 item"]),
         ({"train_orders": [2, "x"]}, ["setting 'train_orders.1'", "not 'x'"]),
         ({"simulated_genes": 4000.0}, ["setting 'simulated_genes'", "not 4000.0"]),
     ],
