@@ -60,27 +60,30 @@ def curve_chart(lines: Sequence[Line], until: float) -> alt.TopLevelMixin:
     return loose(chart)
 
 
-def excess_chart(rows: pd.DataFrame, corpora: Sequence[str], model: str) -> alt.TopLevelMixin:
-    """Excess over the floor against training symbols a parameter, a line a corpus, both logarithmic."""
-    frame = rows[(rows["excess"] > 0) & rows["corpus"].isin(corpora)]
-    frame = frame.assign(low=frame["low"].clip(lower=frame["excess"] / 20))
-    base = alt.Chart(frame).encode(
-        x=alt.X(
-            "ratio:Q", title="training symbols a parameter", scale=alt.Scale(type="log"), axis=alt.Axis(format="~g")
-        ),
-        detail="corpus:N",
-    )
+def excess_chart(rows: pd.DataFrame, corpora: Sequence[str]) -> alt.TopLevelMixin:
+    """Excess over the floor against training symbols a parameter, logarithmic; a panel a model, a line a corpus."""
+    rows = rows[(rows["excess"] > 0) & rows["corpus"].isin(corpora)]
+    rows = rows.assign(low=rows["low"].clip(lower=rows["excess"] / 20))
     y = alt.Y("excess:Q", title="excess over the floor, share of it", scale=alt.Scale(type="log"),
               axis=alt.Axis(format="~%"))  # fmt: skip
-    lines = base.mark_line().encode(y=y, **series_scale("corpus", list(corpora), "line"))
-    bars = base.mark_rule().encode(y=alt.Y("low:Q", scale=alt.Scale(type="log")), y2="high:Q",
-                                   **series_scale("corpus", list(corpora), "bar"))  # fmt: skip
     tips = ["corpus", alt.Tooltip("symbols", format=",.0f"), alt.Tooltip("ratio", format=".3g"),
             alt.Tooltip("excess", format=".1%")]  # fmt: skip
-    marks = base.mark_point(size=50).encode(y=y, tooltip=tips, **series_scale("corpus", list(corpora), "point"))
-    chart = alt.layer(bars, lines, marks).properties(
-        height=340,
+    panels = []
+    for model, frame in rows.groupby("label", sort=False):
+        base = alt.Chart(frame).encode(
+            x=alt.X(
+                "ratio:Q", title="training symbols a parameter", scale=alt.Scale(type="log"), axis=alt.Axis(format="~g")
+            ),
+            detail="corpus:N",
+        )
+        lines = base.mark_line().encode(y=y, **series_scale("corpus", list(corpora), "line"))
+        bars = base.mark_rule().encode(y=alt.Y("low:Q", scale=alt.Scale(type="log")), y2="high:Q",
+                                       **series_scale("corpus", list(corpora), "bar"))  # fmt: skip
+        marks = base.mark_point(size=50).encode(y=y, tooltip=tips, **series_scale("corpus", list(corpora), "point"))
+        panels.append(alt.layer(bars, lines, marks).properties(title=model, height=300))
+    models = rows["label"].unique()
+    chart = alt.vconcat(*panels).properties(
         description="Excess of held-out bits a symbol over the floor, as a share of it, against training symbols a "
-        f"parameter of {model}, both on logarithmic scales, a line a corpus: " + ", ".join(corpora) + ".",
+        f"parameter, both on logarithmic scales; a panel each: {', '.join(models)}; a line each: {', '.join(corpora)}.",
     )
     return loose(chart)

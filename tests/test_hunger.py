@@ -446,15 +446,17 @@ def test_the_chart_of_excess_has_what_is_above_the_floor():
         line_of(law(SYMBOLS), corpus="english-4", noise=0.2),
         line_of(law(SYMBOLS), corpus="source-2", floor=float(law(SYMBOLS[3]))),
         line_of(law(SYMBOLS), corpus="english"),
+        line_of(law(SYMBOLS), corpus="english-4", label="Transformer", family="Transformer"),
     ]
     frame = hunger.excess_rows(lines)
-    chart = hunger_charts.excess_chart(frame, ["english-4", "source-2"], "LSTM")
+    chart = hunger_charts.excess_chart(frame, ["english-4", "source-2"])
     rows, description = drawn(chart)
-    assert len(rows) == 6 + 3
+    assert [panel["title"] for panel in chart.to_dict()["vconcat"]] == ["LSTM", "Transformer"]
+    assert len(rows) == 6 + 3 + 6
     assert {row["corpus"] for row in rows} == {"english-4", "source-2"}
     assert all(0 < row["low"] <= row["excess"] for row in rows), "a logarithmic axis takes no others"
-    assert "LSTM" in description and "english-4, source-2" in description
-    domains = values_of(chart.to_dict()["layer"], "color", "scale", "domain")
+    assert "LSTM, Transformer" in description and "english-4, source-2" in description
+    domains = values_of(chart.to_dict()["vconcat"], "color", "scale", "domain")
     assert domains and all(domain == ["english-4", "source-2"] for domain in domains)
 
 
