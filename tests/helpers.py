@@ -4,8 +4,33 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import yaml
 
 ROOT = Path(__file__).parents[1]
+
+# the profile `quick` with fewer genes, orders and seeds: as many kinds of runs, all tasks and chapters
+SMALL = {
+    "simulated_genes": 400, "mle_orders": [1, 5], "laplace_orders": [8], "train_orders": [2, 6, 8], "seeds": [1],
+    "curves": {
+        "fractions": [1, 0.5, 0.25], "seeds": [1],
+        "models": {"witten-bell": {"model": "ngram", "settings": {"order": 6}}, "expert": {"model": "expert"}},
+        "texts": {"corpora": ["source-2"], "symbols": 20000, "models": ["witten-bell"], "fractions": [1, 0.5]},
+    },
+    "tasks": {
+        "mutations": {"pairs": 60, "calibration_pairs": 60, "maxima": [1, 5], "seeds": [1]},
+        "realness": {"genes": 50, "temperatures": [1.0, 0.8], "words": [3], "classifiers": ["linear on k-mers"],
+                     "folds": 2},
+        "gene-types": {"genes": 10, "test_genes": 100, "classifiers": ["linear on k-mers"],
+                       "judge": "linear on k-mers"},
+    },
+}  # fmt: skip
+
+
+def write_small_profile(path: Path) -> Path:
+    """Write the profile `SMALL` as a file."""
+    quick = yaml.safe_load((ROOT / "dnastudy" / "profiles" / "quick.yaml").read_text())
+    path.write_text(yaml.safe_dump({**quick, **SMALL}))
+    return path
 
 
 def random_sequences(n: int, seed: int = 0, low: int = 0, high: int = 120) -> list[str]:

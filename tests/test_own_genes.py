@@ -3,7 +3,7 @@
 import nbformat
 import numpy as np
 import pytest
-from helpers import ROOT, gene_frame
+from helpers import ROOT, gene_frame, write_small_profile
 
 from dnastudy.chapters import run_chapter
 from dnastudy.genes import write_genes
@@ -39,10 +39,11 @@ def test_chapters_run_and_their_sentences_hold(name, tmp_path, monkeypatch):
     monkeypatch.setenv("DNASTUDY_STORE", str(tmp_path / "store"))
     genes = gene_frame(list(dict.fromkeys(SETS[name]()))).assign(type="")
     path = write_genes(genes, tmp_path / f"{name}.fa")
+    given = {"data": str(path), "profile": str(write_small_profile(tmp_path / "small.yaml"))}
     # the tasks take longest, and have most to stumble over where there are few genes, or only one family
     tasks = {"one-family": ("generated",), "dozen": ("mutations", "generated")}.get(name, ())
     for chapter in ("index", "genes", "ngrams", "experts", "lstm", "transformers", "families", *tasks):
-        page = nbformat.read(run_chapter(chapter, tmp_path / f"{chapter}.ipynb", {"data": str(path)}, root=ROOT), 4)
+        page = nbformat.read(run_chapter(chapter, tmp_path / f"{chapter}.ipynb", given, root=ROOT), 4)
         outputs = [output.get("data", {}) for cell in page.cells for output in cell.get("outputs", [])]
         text = "\n".join(str(data.get("text/markdown", "")) for data in outputs)
         assert f"the genes of {name}.fa" in text

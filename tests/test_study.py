@@ -200,7 +200,7 @@ def test_stored_notebooks_have_outputs():
         code = [cell for cell in nbformat.read(path, 4).cells if cell.cell_type == "code"]
         assert all(cell.execution_count for cell in code), name
         assert sum(bool(cell.get("outputs")) for cell in code) >= 2, name
-        assert "4,000 simulated genes" in "".join(_text(o) for cell in code for o in cell.get("outputs", [])), name
+        assert "2,000 simulated genes" in "".join(_text(o) for cell in code for o in cell.get("outputs", [])), name
 
 
 @pytest.mark.parametrize(

@@ -12,34 +12,17 @@ from pathlib import Path
 
 import nbformat
 import pytest
-import yaml
 from browser import check_book
+from helpers import ROOT, SMALL, write_small_profile
 
 from dnastudy.chapters import find_chapters
 from dnastudy.curves import grid
 from dnastudy.runs import Run, all_runs, load_profile
 
-ROOT = Path(__file__).parents[1]
 DNASTUDY = Path(sys.executable).parent / "dnastudy"
 
 
-# the profile `quick` with fewer genes and orders: as many kinds of runs, all tasks and chapters
 PROFILE = "small"
-CHANGES = {
-    "simulated_genes": 400, "mle_orders": [1, 5], "laplace_orders": [8], "train_orders": [2, 6, 8], "seeds": [1],
-    "curves": {
-        "fractions": [1, 0.5, 0.25], "seeds": [1],
-        "models": {"witten-bell": {"model": "ngram", "settings": {"order": 6}}, "expert": {"model": "expert"}},
-        "texts": {"corpora": ["source-2"], "symbols": 20000, "models": ["witten-bell"], "fractions": [1, 0.5]},
-    },
-    "tasks": {
-        "mutations": {"pairs": 60, "calibration_pairs": 60, "maxima": [1, 5], "seeds": [1]},
-        "realness": {"genes": 50, "temperatures": [1.0, 0.8], "words": [3], "classifiers": ["linear on k-mers"],
-                     "folds": 2},
-        "gene-types": {"genes": 10, "test_genes": 100, "classifiers": ["linear on k-mers"],
-                       "judge": "linear on k-mers"},
-    },
-}  # fmt: skip
 
 
 def _environment() -> dict[str, str]:
@@ -48,7 +31,7 @@ def _environment() -> dict[str, str]:
 
 
 def _runs() -> list[Run]:
-    profile = load_profile("quick", **CHANGES)
+    profile = load_profile("quick", **SMALL)
     return [*all_runs(profile), *grid(profile)]
 
 
@@ -59,8 +42,7 @@ def _copy(folder: Path) -> Path:
     ignored = shutil.ignore_patterns("__pycache__", "vendor")
     for name in ("notebooks", "dnastudy", "workflow", "book", "results"):
         shutil.copytree(ROOT / name, folder / name, ignore=ignored)
-    quick = yaml.safe_load((ROOT / "dnastudy" / "profiles" / "quick.yaml").read_text())
-    (folder / f"{PROFILE}.yaml").write_text(yaml.safe_dump({**quick, **CHANGES}))
+    write_small_profile(folder / f"{PROFILE}.yaml")
     return folder
 
 
@@ -73,7 +55,7 @@ def _study(folder: Path, *words: str, **more) -> subprocess.CompletedProcess:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=1500,
+        timeout=600,
         **more,
     )
 
@@ -109,7 +91,7 @@ def test_a_killed_study_goes_on(killed):
     assert before.items() <= after.items(), "finished runs were computed again"
     written = {path.stem for path in (folder / "_build" / PROFILE / "runs").glob("*.json")}
     assert written == {run.name for run in _runs()}
-    assert len(after) >= len(all_runs(load_profile("quick", **CHANGES)))
+    assert len(after) >= len(all_runs(load_profile("quick", **SMALL)))
 
 
 def test_it_says_where_the_book_lies_and_shows_progress(killed):
