@@ -208,5 +208,11 @@ def realness(
         )
         return
     cells = table.assign(text=with_interval(table, "value", 3)).pivot(index="measure", columns="set", values="text")
-    cells = cells.loc[table["measure"].unique(), list(sets)].fillna("").rename_axis(None).rename_axis(None, axis=1)
+    cells = (
+        cells.loc[table["measure"].unique(), list(sets)]
+        .astype(object)
+        .fillna("")
+        .rename_axis(None)
+        .rename_axis(None, axis=1)
+    )
     print(cells.to_string())

@@ -76,4 +76,11 @@ def side_by_side(table: pd.DataFrame, names: Mapping[str, str], by: Sequence[str
     lines = some.assign(text=with_interval(some, "value", digits)).pivot_table(
         index=list(by), columns="measure", values="text", aggfunc="first", sort=False
     )
-    return lines.reindex(columns=list(names)).rename(columns=names).fillna("").reset_index().rename_axis(None, axis=1)
+    return (
+        lines.reindex(columns=list(names))
+        .rename(columns=names)
+        .astype(object)
+        .fillna("")
+        .reset_index()
+        .rename_axis(None, axis=1)
+    )

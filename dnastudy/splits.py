@@ -115,7 +115,10 @@ def family_split(
         last[_reached(pieces, cluster)] = np.minimum(last[_reached(pieces, cluster)], part)
         first[cluster] = last[cluster] = part
     if not given.sum(axis=1).all():
-        raise ValueError(f"fractions {fractions}: the families of {count} genes are too large to fill every part")
+        raise ValueError(
+            f"fractions {fractions}: the families of {count} genes are too large to fill every part (the largest has "
+            f"{held.sum(axis=1).max():.0f}); genes so alike can only be split at random"
+        )
     order = random.permutation(count)
     side = first[of[order]]
     return tuple(frame.iloc[order[side == part]].reset_index(drop=True) for part in range(len(fractions)))

@@ -16,7 +16,7 @@ import pytest
 import typer
 from helpers import ROOT, gene_frame, random_sequences
 
-from dnastudy import __version__, cli
+from dnastudy import __version__, cli, study
 from dnastudy.genes import read_genes, write_genes
 from dnastudy.models import MODELS
 
@@ -708,7 +708,6 @@ def test_reproducing_needs_the_papers_genes(refused, dnastudy, tmp_path):
 
 
 def test_a_figure_that_is_not_reproduced_is_a_failure(dnastudy, monkeypatch):
-    from dnastudy import study
 
     row = {"paper": 3.9, "equal_digits": 16, "nucleotide_perplexity": 3.8, "low": 3.7, "high": 3.9}
     rows = [{"model": "mle-1", "ours": 3.9, "relative_difference": 0.0, **row}]
@@ -736,6 +735,7 @@ def test_the_papers_ngram_figures_are_reproduced(dnastudy, real_data):
     # the paper's figures, typed from its tables rather than read from the package
     published = [3.995892420873019, 3.921454004294165, 3.8984796999031124, 3.8833813949079206, 3.872284693774787]
     published += [math.inf, 3.8616488768282546, 3.839022537717976, 3.8262975800581267]
+    records = study.published(ROOT)
     found = dnastudy("reproduce", "ngrams", "--data", real_data, "--json")
     assert "fit" not in found.err, "what was computed once is not computed again"
     assert found.json["reproduced"] is True
@@ -747,6 +747,9 @@ def test_the_papers_ngram_figures_are_reproduced(dnastudy, real_data):
         assert float(text[1]) == pytest.approx(figure, rel=1e-14)
         assert float(text[2]) == pytest.approx(ours, rel=1e-14)
         assert ours == pytest.approx(figure, rel=1e-9)
+        stored = records[row["model"]]["metrics"]
+        assert ours == pytest.approx(stored["paper_perplexity"], rel=1e-12)
+        assert float(row["nucleotide_perplexity"]) == pytest.approx(stored["nucleotide_perplexity"], rel=1e-12)
         if math.isfinite(figure):
             assert f"{ours:.11e}" == f"{figure:.11e}", "twelve equal digits"
             assert row["equal_digits"] >= 12

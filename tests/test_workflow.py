@@ -8,11 +8,13 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
+from itertools import product
 from pathlib import Path
 
 import nbformat
 import pytest
-from browser import check_book
+from browser import THEMES, WIDTHS, check_book
 from helpers import ROOT, SMALL, write_small_profile
 
 from dnastudy.chapters import find_chapters
@@ -176,7 +178,10 @@ def test_clusters_dry_run(cluster, tmp_path):
 
 @pytest.mark.browser
 def test_the_quick_book_in_a_browser(killed):
-    _charts(check_book(killed[0] / "_build" / PROFILE / "book", screenshots=_pictures("quick")))
+    """Each width and each theme once: the published book is opened in all four ways."""
+    book, pictures = killed[0] / "_build" / PROFILE / "book", _pictures("quick")
+    views = list(zip(WIDTHS, THEMES, strict=True))
+    _charts([r for view in views for r in check_book(book, None, pictures, view[:1], view[1:])], views)
 
 
 @pytest.mark.browser
@@ -188,7 +193,7 @@ def test_the_published_book_in_a_browser(tmp_path):
     )
     assert done.returncode == 0, done.stderr[-3000:]
     assert not (folder / "_build" / "store").exists()
-    _charts(check_book(folder / "_build" / "html", screenshots=_pictures("published")))
+    _charts(check_book(folder / "_build" / "html", screenshots=_pictures("published")), product(WIDTHS, THEMES))
 
 
 def _pictures(name: str) -> Path | None:
@@ -197,8 +202,8 @@ def _pictures(name: str) -> Path | None:
     return Path(folder) / name if folder else None
 
 
-def _charts(reports) -> None:
-    expected = {}
+def _charts(reports, views: Iterable[tuple[int, str]]) -> None:
+    views, expected = sorted(views), {}
     for name, path in find_chapters(ROOT).items():
         cells = json.dumps(
             [cell.get("outputs", []) for cell in nbformat.read(path, 4).cells if cell.cell_type == "code"]
@@ -207,5 +212,5 @@ def _charts(reports) -> None:
     assert sum(expected.values()) >= 9
     for page, charts in expected.items():
         found = [report for report in reports if report.page == page]
-        assert len(found) == 4, f"{page} was not opened wide and narrow, light and dark"
+        assert sorted((report.width, report.theme) for report in found) == views, f"{page} was not opened in each way"
         assert all(report.charts == report.drawn == charts for report in found), page
