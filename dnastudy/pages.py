@@ -16,7 +16,7 @@ from dnastudy.experiments import Result, Store
 from dnastudy.figures import chart_mode
 from dnastudy.records import git_commit, surroundings
 from dnastudy.runs import Profile, Run, load_profile
-from dnastudy.tables import markdown, table
+from dnastudy.tables import duration, markdown, table
 
 
 @dataclass
@@ -91,11 +91,12 @@ class Page:
         records = [result.record for result in self.results.values()]
         spent = sum(record["seconds"]["fit"] + record["seconds"]["score"] for record in records)
         tasks = [outcome.record["seconds"] for outcome in self.assessments.values()]
-        asked = f" and {len(tasks)} outcomes of real-life tasks, {sum(tasks):.0f} s," if tasks else ""
+        asked = f" and {len(tasks)} outcomes of real-life tasks, {duration(sum(tasks))}," if tasks else ""
         took = time.perf_counter() - self.opened
         return (
-            f"Computed on {surroundings()['device']} at commit `{git_commit()}`: {len(records)} runs, {spent:.1f} s of "
-            f"fitting and scoring,{asked} when they were first computed; this page took {took:.0f} s.\n\n"
+            f"Computed on {surroundings()['device']} at commit `{git_commit()}`: {len(records)} runs, "
+            f"{duration(spent)} of fitting and scoring,{asked} when they were first computed; "
+            f"this page took {took:.0f} s.\n\n"
         )
 
     def run_table(self) -> Any:

@@ -129,6 +129,14 @@ def amount(value: float) -> str:
     return f"{value:.0f}"
 
 
+def duration(seconds: float) -> str:
+    """Time for people: 8.2 s, 12.5 min, 6.1 hours."""
+    for size, word in ((3600, "hours"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.1f} {word}"
+    return f"{seconds:.1f} s"
+
+
 def nucleotides(value: float) -> str:
     """`amount` in a sentence."""
     found = amount(value)

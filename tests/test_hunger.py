@@ -15,7 +15,7 @@ from dnastudy.curves import Point, curve_of, points
 from dnastudy.hunger import BY_FAMILY, OWN_ALL, OWN_WITHOUT, Line
 from dnastudy.powerlaw import EXPONENTS
 from dnastudy.runs import Run
-from dnastudy.tables import amount, figure, nucleotides
+from dnastudy.tables import amount, duration, figure, nucleotides
 from dnastudy.texts import source_of
 
 SYMBOLS = [1e5, 2e5, 4e5, 8e5, 1.6e6, 3.2e6]
@@ -361,6 +361,12 @@ def test_excess_is_over_the_floor_that_is_known_or_fitted():
 )  # fmt: skip
 def test_amounts_in_words(value, words):
     assert amount(value) == words
+
+
+def test_durations_in_words():
+    assert [duration(seconds) for seconds in (0.04, 8.2, 119, 750, 7199, 22125)] == [
+        "0.0 s", "8.2 s", "119.0 s", "12.5 min", "120.0 min", "6.1 hours"
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
