@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[1]
 
 # the profile `quick` with fewer genes, orders and seeds: as many kinds of runs, all tasks and chapters
 SMALL = {
-    "simulated_genes": 400, "mle_orders": [1, 5], "laplace_orders": [8], "train_orders": [2, 8], "seeds": [1],
+    "simulated_genes": 400, "mle_orders": [1, 5], "laplace_orders": [8], "train_orders": [2, 6, 8], "seeds": [1],
     "curves": {
         "fractions": [1, 0.5, 0.25], "seeds": [1],
         "models": {"witten-bell": {"model": "ngram", "settings": {"order": 6}}, "expert": {"model": "expert"}},
