@@ -49,7 +49,8 @@ def split(
 
     By family, no validation gene has a relative among the training genes, and no test gene one in either: a gene of at
     least 70 % identity over at least 50 % of its length, on either strand, by MMseqs2. Whole families are hard to deal
-    out, so parts and gene types have about the shares asked for; split.json tells which they got.
+    out, so parts and gene types have about the shares asked for; split.json tells which they got. Families of more than
+    1 % of the genes, and ten at least, are for training. An earlier split in the folder is replaced.
 
     For example:
 

@@ -36,6 +36,8 @@ PAIRS = [
     ("expert mixture", "LSTM"),
 ]
 """Which is better is asked of these on both splits."""
+THEIRS = ["LSTM, the paper's recipe", "Transformer, the paper's recipe"]
+"""And of these beside the best n-gram of a single order, on the split by family."""
 
 
 def learning_values(profile: Profile, dataset: Dataset, store: Store) -> dict[str, Any]:
@@ -59,6 +61,11 @@ def learning_values(profile: Profile, dataset: Dataset, store: Store) -> dict[st
     best = min(alone, key=lambda name: alone[name].record["validation_perplexity"])
     orders = {name: result for name, result in alone.items() if result.record["model"] == "ngram"}
     lowest = min(orders, key=lambda name: orders[name].record["validation_perplexity"])
+    single = memory.short_label(alone[lowest].record)
+    for first in (first for first in THEIRS if first in of_model):
+        names = of_model[first][memory.FAMILY]
+        gap = difference({**results, **alone}, names, [lowest], profile.bootstrap_replicates)
+        pairs.append({"first": first, "second": single, "split": memory.FAMILY, "seeds": len(names), **gap})
     return {
         "genes": dataset.description,
         "sha256": {name: dataset.hashes[name] for name in ("train", "validation", "test")},
@@ -193,15 +200,15 @@ def _perplexity_alone(rows: pd.DataFrame, records: Mapping[str, Any]) -> Claim:
         if one.value_high < other.value_low and one.high < other.low
     ]
     number = (
-        f"over {len(kinds)} kinds of runs perplexity and accuracy at detecting mutations (at most {fewest} edit"
-        f"{'' if fewest == '1' else 's'}) have a rank correlation of {rank:.2f}"
+        f"they mostly agree: over {len(kinds)} kinds of runs perplexity and accuracy at detecting mutations (at most "
+        f"{fewest} edit{'' if fewest == '1' else 's'}) have a rank correlation of {rank:.2f}"
     )
     if turned:
         one, other = max(turned, key=lambda pair: pair[1].value / pair[0].value)
         number += (
-            f"; beyond the intervals {one.run} has the lower perplexity, {one.value:.2f} beside {other.value:.2f}, and "
-            f"finds fewer of them, {one.accuracy:.3f} ({one.low:.3f} to {one.high:.3f}), than {other.run}, "
-            f"{other.accuracy:.3f} ({other.low:.3f} to {other.high:.3f})"
+            f"; but not always: beyond the intervals {one.run} has the lower perplexity, {one.value:.2f} beside "
+            f"{other.value:.2f}, and finds fewer of them, {one.accuracy:.3f} ({one.low:.3f} to {one.high:.3f}), than "
+            f"{other.run}, {other.accuracy:.3f} ({other.low:.3f} to {other.high:.3f})"
         )
     claim = "Perplexity alone is not enough: models should be judged by real-life tasks, too"
     return Claim(claim, CONFIRMED if turned else REFINED, number, *DETECTION)
@@ -212,13 +219,15 @@ def _detects_best(ours: pd.DataFrame, share: float) -> Claim:
     theirs = papers_means().query("label == \"the paper's LSTM\" and rule == 'perplexity'")
     maxima = theirs["maximum"].astype(str).tolist()
     beside = list(zip(ours.loc[maxima].itertuples(), theirs["accuracy"], strict=True))
+    beyond = [maximum for maximum, (mine, other) in zip(maxima, beside, strict=True) if mine.low > other]
     return Claim(
         "Its LSTM detects mutations best: " + ", ".join(f"{a:.3f}" for a in theirs["accuracy"])
         + f" with at most {', '.join(maxima[:-1])} and {maxima[-1]} edits",
         REFUTED if all(mine.low > other for mine, other in beside) else
         CONFIRMED if all(mine.high < other for mine, other in beside) else REFINED,
         f"the expert mixture, calibrated, from {share:.0%} of the training genes: "
-        + ", ".join(f"{mine.accuracy:.3f} ({mine.low:.3f} to {mine.high:.3f})" for mine, _ in beside),
+        + ", ".join(f"{mine.accuracy:.3f} ({mine.low:.3f} to {mine.high:.3f})" for mine, _ in beside)
+        + (f"; beyond the interval with at most {' and '.join(beyond)}" if beyond else "; none beyond the interval"),
         *DETECTION,
     )  # fmt: skip
 
@@ -242,20 +251,23 @@ def _split(learning: Mapping[str, Any]) -> Claim:
 
 
 def _ranking(learning: Mapping[str, Any]) -> Claim:
-    pairs = [pair for pair in learning["pairs"] if pair["split"] == memory.FAMILY]
+    """By the paper's recipes, on both splits; on that without relatives beside the best n-gram, too."""
     words = {-1: "{first} is better than {second}", 0: "{first} and {second} cannot be told apart",
              1: "{second} is better than {first}"}  # fmt: skip
-    of_paper = [pair for pair in pairs if "paper" in pair["first"]]
-    sides = {ahead(pair) for pair in of_paper}
-    return Claim(
-        "The ranking: LSTM before Transformer before n-grams",
-        OPEN if not of_paper else CONFIRMED if sides == {-1} else REFUTED if sides == {1} else REFINED,
-        "without relatives: "
-        + "; ".join(
+    text, sides = [], []
+    for split, where in ((memory.OWN, "on the random split"), (memory.FAMILY, "without relatives")):
+        pairs = [pair for pair in learning["pairs"] if pair["split"] == split and pair["first"] in THEIRS]
+        sides += [ahead(pair) for pair in pairs]
+        each = "; ".join(
             words[ahead(pair)].format(**pair)
             + f" ({pair['bits_per_base']:+.3f} bits per base, {pair['interval'][0]:+.3f} to {pair['interval'][1]:+.3f})"
             for pair in pairs
-        ),
+        )
+        text.append(f"{where} {each}")
+    return Claim(
+        "The ranking: LSTM before Transformer before n-grams",
+        OPEN if not sides else CONFIRMED if set(sides) == {-1} else REFUTED if set(sides) == {1} else REFINED,
+        "small networks by the paper's recipes: " + ". ".join(text) if sides else "no network by the paper's recipes",
         "relatives",
         "What the models remember",
     )
@@ -271,7 +283,9 @@ def _hungry(learning: Mapping[str, Any]) -> Claim:
         still = all(least["doubling_low"] > 0 for _, least in each)
         less = all(least["doubling_high"] < most["doubling_low"] for most, least in each)
         verdict = (REFINED if still else REFUTED) if less else CONFIRMED if still else OPEN
-        number = "one English text: its last doubling saved " + "; ".join(
+        number = "one English text: with fewer symbols less is gained by more text" if less else "one English text"
+        number += ", and still something" if less and still else ""
+        number += ": its last doubling saved " + "; ".join(
             f"{model} {share(most)} of the bits a symbol costs in all its characters, {share(least)} in four symbols"
             for model, (most, least) in zip(models, each, strict=True)
         )
@@ -308,9 +322,15 @@ def answers(root: Path) -> list[str]:
     label = rows.xs("own split", level="group")["nucleotide_perplexity"].idxmin()
     if (label, hunger.BY_FAMILY) in gains:
         own, family = gains[label, hunger.OWN_ALL], gains[label, hunger.BY_FAMILY]
+        beside = "LSTM"
+        more = (
+            f", LSTM {gains[beside, hunger.OWN_ALL]:.3f} and {gains[beside, hunger.BY_FAMILY]:.3f}"
+            if label != beside and (beside, hunger.BY_FAMILY) in gains
+            else ""
+        )
         text.append(
             ("**More data of the same kind bring more relatives.** " if own > 2 * family else "**More data.** ")
             + f"The last doubling of the training genes saved {label} {own:.3f} bits per base on a random split, and "
-            f"{family:.3f} on a split by family."
+            f"{family:.3f} on a split by family{more}."
         )
     return text

@@ -131,7 +131,10 @@ def read_genes(
     keeper = _Keeper(policy, report)
     for path in map(Path, paths):
         if path.is_dir():
-            raise DataError(f"{path}: a folder, not a gene file (CSV, FASTA, either gzipped, or an NCBI gene package)")
+            raise DataError(
+                f"{path}: a folder, not a gene file (CSV, FASTA, either gzipped, or an NCBI gene package); name the files "
+                "in it"
+            )
         report.files.append(path.name)
         try:
             for record in records(path):

@@ -255,7 +255,7 @@ def answer(rows: pd.DataFrame, model: str) -> str:
             f"One text in fewer and fewer symbols: what the last doubling of it saved {model}, as a share of the bits "
             f"that a symbol costs, was {each}. With {english[-1].rpartition('-')[2]} symbols the model is "
             + ("still learning" if least["doubling_low"] > 0 else "done learning")
-            + f" after {amount(least['symbols'])} of them, {least['a_parameter']:.1f} a parameter"
+            + f" after {amount(least['symbols'])} of them, {least['a_parameter']:.1f} symbols a parameter"
             + (
                 ", and by less than with all characters."
                 if least["doubling_high"] < most["doubling_low"]
@@ -264,10 +264,12 @@ def answer(rows: pd.DataFrame, model: str) -> str:
         )
     sources = [name for name in SOURCES if name in of.index]
     if sources:
-        each = ", ".join(f"{name} {of.loc[name, 'now'] - of.loc[name, 'floor']:.3f}" for name in sources)
+        above = [of.loc[name, "now"] - of.loc[name, "floor"] for name in sources]
+        each = ", ".join(f"{name} {bits:.3f}" for name, bits in zip(sources, above, strict=True))
+        start = "Nor is it the number of letters in sources of four:" if text else "In sources of four letters,"
         text.append(
-            f"Nor is it the number of letters in sources of four: after as many symbols {model} is above the entropy "
-            f"by, in bits, {each}; the longer what a letter depends on, the more it takes."
+            f"{start} after as many symbols {model} is above the entropy by, in bits, {each}"
+            + ("; the longer what a letter depends on, the more." if sorted(set(above)) == above != above[:1] else ".")
         )
     genes = [name for name in of.index if name.startswith("genes")]
     if genes:

@@ -115,9 +115,10 @@ def family_split(
         last[_reached(pieces, cluster)] = np.minimum(last[_reached(pieces, cluster)], part)
         first[cluster] = last[cluster] = part
     if not given.sum(axis=1).all():
+        families = "1 family" if clusters == 1 else f"{clusters} families"
         raise ValueError(
-            f"fractions {fractions}: the families of {count} genes are too large to fill every part (the largest has "
-            f"{held.sum(axis=1).max():.0f}); genes so alike can only be split at random"
+            f"fractions {fractions}: {count} genes of {families}, the largest of {held.sum(axis=1).max():.0f}, do not "
+            "fill every part with whole families; take more genes, other fractions, or a random split"
         )
     order = random.permutation(count)
     side = first[of[order]]

@@ -149,7 +149,7 @@ def test_bad_fractions(fractions, words):
 
 
 def test_families_that_fill_one_part_alone():
-    with pytest.raises(ValueError, match="families of 200 genes are too large"):
+    with pytest.raises(ValueError, match="200 genes of 1 family, the largest of 200, do not fill every part"):
         family_split(rows(200), both_ways(range(200)))
 
 

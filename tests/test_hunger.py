@@ -399,7 +399,7 @@ def test_the_answer_says_what_the_last_doubling_saved():
     less = hunger.answer(english(0.04, 0.02), "LSTM")
     for corpus, saved in (("english", 0.04), ("english-4", 0.02)):
         assert f"{corpus} {saved / log_line(SYMBOLS[-1], saved):.1%} (" in less
-    assert "still learning after 3.2 million of them, 1600.0 a parameter, and by less than" in less
+    assert "still learning after 3.2 million of them, 1600.0 symbols a parameter, and by less than" in less
     more = hunger.answer(english(0.02, 0.04), "LSTM")
     assert "still learning" in more and "by no less than with all characters" in more
     assert "done learning" in hunger.answer(english(0.04, -0.001), "LSTM")
