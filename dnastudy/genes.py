@@ -132,8 +132,8 @@ def read_genes(
     for path in map(Path, paths):
         if path.is_dir():
             raise DataError(
-                f"{path}: a folder, not a gene file (CSV, FASTA, either gzipped, or an NCBI gene package); name the files "
-                "in it"
+                f"{path}: a folder, not a gene file (CSV, FASTA, either gzipped, or an NCBI gene package); name the "
+                "files in it"
             )
         report.files.append(path.name)
         try:
