@@ -337,8 +337,9 @@ def test_carrying_says_what_goes_and_what_nobody_can_rebuild(tmp_path, monkeypat
     monkeypatch.setattr("dnastudy.curves.Store", lambda: store)
     monkeypatch.setattr("dnastudy.curves.blast_programs", lambda: ("blastn", "makeblastdb"))
     monkeypatch.setattr("dnastudy.curves.split_record", lambda family, dataset: {})
-    monkeypatch.setattr("dnastudy.records.git_commit", lambda: "123456789abc-dirty")
     first, second = (store.get(run, dataset) for run in curve_runs(PROFILE)[:2])
+    for path in (tmp_path / "computed" / "runs").glob("*/record.json"):
+        path.write_text(json.dumps({**json.loads(path.read_text()), "commit": "123456789abc-dirty"}))
     other = {**first.record, "id": "0" * 16, "name": "of-another-profile", "commit": "123456789abc"}
     pack(root / FOLDER, [(other, first.scores())])
     assert carry(PROFILE, root, log=said.append) == 2
