@@ -65,14 +65,17 @@ def excess_chart(rows: pd.DataFrame, corpora: Sequence[str]) -> alt.TopLevelMixi
     rows = rows[(rows["excess"] > 0) & rows["corpus"].isin(corpora)]
     rows = rows.assign(low=rows["low"].clip(lower=rows["excess"] / 20))
     y = alt.Y("excess:Q", title="excess over the floor, share of it", scale=alt.Scale(type="log"),
-              axis=alt.Axis(format="~%"))  # fmt: skip
+              axis=alt.Axis(format="~%", tickCount=5))  # fmt: skip
     tips = ["corpus", alt.Tooltip("symbols", format=",.0f"), alt.Tooltip("ratio", format=".3g"),
             alt.Tooltip("excess", format=".1%")]  # fmt: skip
     panels = []
     for model, frame in rows.groupby("label", sort=False):
         base = alt.Chart(frame).encode(
             x=alt.X(
-                "ratio:Q", title="training symbols a parameter", scale=alt.Scale(type="log"), axis=alt.Axis(format="~g")
+                "ratio:Q",
+                title="training symbols a parameter",
+                scale=alt.Scale(type="log"),
+                axis=alt.Axis(format="~g", tickCount=4),
             ),
             detail="corpus:N",
         )

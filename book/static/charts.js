@@ -28,19 +28,28 @@
     return Object.entries(page).reduce((done, [from, to]) => done.replaceAll(`"${from}"`, `"${to}"`), text);
   }
 
-  // A single view takes the width of its box. A chart of several views keeps its widths; its box scrolls if need be.
+  // What a chart asks for itself is for wide pages: long labels, labels side by side, legends of many columns.
+  function slim(node) {
+    if (!node || typeof node !== "object") return;
+    if (node.legend?.columns > 2) node.legend.columns = 2;
+    if (node.axis?.labelLimit > 120) node.axis.labelLimit = 120;
+    if (node.axis?.labelAngle === 0) delete node.axis.labelAngle;
+    for (const [key, value] of Object.entries(node)) if (key !== "datasets" && key !== "data") slim(value);
+  }
+
+  // A single view takes the width of its box. A chart of several views keeps its widths where the page is wide enough.
   function fitted(spec, width) {
     spec.config = { ...spec.config, font: getComputedStyle(document.body).fontFamily };
     if (width < narrow) {
       spec.config.legend = { ...spec.config.legend, columns: 2, labelLimit: 130, columnPadding: 10 };
       spec.config.axis = { ...spec.config.axis, labelLimit: 120 };
+      spec.config.axisXDiscrete = { ...spec.config.axisXDiscrete, labelAngle: -45 };
       if (spec.hconcat) {
         spec.vconcat = spec.hconcat;
         delete spec.hconcat;
-        for (const view of spec.vconcat) {
-          if (typeof view.width === "number") view.width = Math.min(view.width, width - 110);
-        }
       }
+      for (const view of spec.vconcat ?? []) view.width = Math.min(view.width ?? width, width - 110);
+      slim(spec);
     }
     const single = (spec.mark || spec.layer) && !(spec.encoding && (spec.encoding.row || spec.encoding.column || spec.encoding.facet));
     if (single && !(typeof spec.width === "object") && !(spec.width <= width - 110)) {
