@@ -90,7 +90,7 @@ def _labelled(results: Mapping[str, Result], runs: Sequence[Run]) -> dict[str, l
 
 def _without_order(label: str) -> str:
     """Orders of n-grams differ between alphabets."""
-    return "n-gram, Witten-Bell" if label.endswith("Witten-Bell") else label
+    return "n-gram, Witten-Bell tuned" if label.endswith("Witten-Bell tuned") else label
 
 
 def _line(label, group, corpus, given: list[Result], replicates, chosen) -> Line:

@@ -44,7 +44,7 @@ def by_model(results: Mapping[str, Result], runs: Sequence[Run]) -> dict[str, di
 
 def short_label(record: Mapping[str, Any]) -> str:
     """What a model is called where all are trained by one recipe but those that are named."""
-    return run_label(record).removesuffix(", today's recipe").removesuffix(" tuned")
+    return run_label(record).removesuffix(", today's recipe")
 
 
 def identity_classes(relatives: pd.DataFrame) -> np.ndarray:

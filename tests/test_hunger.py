@@ -171,7 +171,7 @@ def test_curves_on_texts_know_the_floor_of_simulated_sources(runs):
     planned, results = runs
     lines = hunger.text_lines(results, [run for run in planned if run.corpus], RESAMPLES)
     assert [(line.corpus, line.label) for line in lines] == [
-        (corpus, label) for corpus in ("source-2", "english-4") for label in ("n-gram, Witten-Bell", "LSTM")
+        (corpus, label) for corpus in ("source-2", "english-4") for label in ("n-gram, Witten-Bell tuned", "LSTM")
     ]
     for line in lines:
         known = source_of(line.corpus).entropy_rate if line.corpus == "source-2" else None
@@ -179,8 +179,11 @@ def test_curves_on_texts_know_the_floor_of_simulated_sources(runs):
 
 
 def test_genes_beside_texts_have_names_of_their_own():
-    line = line_of(law(SYMBOLS), label="12-gram, Witten-Bell")
-    assert (hunger.renamed(line).corpus, hunger.renamed(line).label) == ("genes, random split", "n-gram, Witten-Bell")
+    line = line_of(law(SYMBOLS), label="12-gram, Witten-Bell tuned")
+    assert (hunger.renamed(line).corpus, hunger.renamed(line).label) == (
+        "genes, random split",
+        "n-gram, Witten-Bell tuned",
+    )
     family = hunger.renamed(line_of(law(SYMBOLS), group=BY_FAMILY))
     assert (family.corpus, family.label) == ("genes, split by family", "LSTM")
     text = line_of(law(SYMBOLS), group="english-4", corpus="english-4")

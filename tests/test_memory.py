@@ -123,7 +123,7 @@ def test_classes_by_what_is_aligned():
         ("lstm", {"end": False}, "LSTM, the paper's recipe"),
         ("transformer", {"end": True}, "Transformer"),
         ("ngram", {"order": 8, "smoothing": "laplace", "novelty": None}, "8-gram, Laplace"),
-        ("ngram", {"order": 12, "smoothing": "witten-bell", "novelty": None}, "12-gram, Witten-Bell"),
+        ("ngram", {"order": 12, "smoothing": "witten-bell", "novelty": None}, "12-gram, Witten-Bell tuned"),
         ("expert", {}, "expert mixture"),
     ],
 )

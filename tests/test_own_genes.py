@@ -53,13 +53,16 @@ def _outputs(chapter: str, given: dict[str, str]) -> list[dict]:
     ]
     injected = "\n".join([INJECTED, *(f"{name} = {value!r}" for name, value in given.items())])
     found = []
-    for source in (first, injected, *others):
-        with capture_output() as caught:
-            result = shell.run_cell(source, store_history=True)
-        result.raise_error()
-        found += [output.data for output in caught.outputs]
-        if result.result is not None:
-            found.append(shell.display_formatter.format(result.result)[0])
+    try:
+        for source in (first, injected, *others):
+            with capture_output() as caught:
+                result = shell.run_cell(source, store_history=True)
+            result.raise_error()
+            found += [output.data for output in caught.outputs]
+            if result.result is not None:
+                found.append(shell.display_formatter.format(result.result)[0])
+    finally:
+        InteractiveShell.clear_instance()  # the tests after this one are in no shell
     return found
 
 
