@@ -123,6 +123,8 @@ def run_chapter(
     ------
     ParameterError
         For a parameter the chapter cannot take, before anything runs.
+    DataError
+        If its parameter ``data`` names no file or folder, before anything runs.
     ChapterError
         For an unknown chapter or a failing cell; what ran is then kept in ``_build/failed/``.
     """
@@ -133,7 +135,10 @@ def run_chapter(
     parameters = check_parameters(read_parameters(chapters[name]), given or {})
 
     from dnastudy import _notebooks
+    from dnastudy.datasets import data_path
 
+    if data := getattr(parameters, "data", ""):
+        data_path(data, root)  # where chapters run
     changed = {key: getattr(parameters, key) for key in given or {}}
     notebook = _notebooks.execute(chapters[name], changed, root, timeout, log or sys.stderr)
     return _notebooks.write(_notebooks.published(notebook, chapters[name], changed, title), Path(output))

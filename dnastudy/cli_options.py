@@ -14,11 +14,14 @@ from dnastudy.formats import DataError
 from dnastudy.models.base import ModelError
 from dnastudy.terminal import messages, say
 
+_NEGATIVE = re.compile(r"-\.?\d")
+
 
 class Greedy(TyperCommand):
     """A command whose repeatable options take several values in a row, and whose ``-p`` takes a name and a value.
 
-    ``--train a.csv b.csv`` is read as ``--train a.csv --train b.csv``, ``-p order 6`` as ``-p order=6``.
+    ``--train a.csv b.csv`` is read as ``--train a.csv --train b.csv``, ``-p order 6`` as ``-p order=6``; ``-0.1`` is a
+    value.
     """
 
     def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:
@@ -36,7 +39,7 @@ class Greedy(TyperCommand):
                     value = next(words, None)
                     spread += [word, name if value is None else f"{name}={value}"]
                 option = None
-            elif word.startswith("-") and word != "-":
+            elif word.startswith("-") and word != "-" and not _NEGATIVE.match(word):
                 option = word if word in many else None
                 if option is None:
                     spread.append(word)

@@ -121,14 +121,28 @@ def load_dataset(data: str, *, genes: int = 4000, seed: int = 1) -> Dataset:
             f"(`dnastudy data fetch` fills one), a gene file, "
             f"or {SIMULATED!r}"
         )
-    path = Path(data) if data == SIMULATED else Path(data).expanduser().resolve()
-    if data != SIMULATED and not path.exists():
-        raise DataError(f"{data}: no such file or folder of genes")
+    path = data_path(data)
     # a changed file is another data set: the cache sees size and time
     stamp = tuple((p.name, p.stat().st_mtime_ns, p.stat().st_size) for p in _files(path))
     found = _load(data, path, genes, seed, stamp)
     english = sorted((path / "text").glob("*.txt")) if path.is_dir() else []
     return replace(found, text=english[0]) if english else found
+
+
+def data_path(data: str, base: Path | str = "") -> Path:
+    """Where the genes named ``data`` lie, seen from the folder ``base``; the word "simulated" stays as it is.
+
+    Raises
+    ------
+    DataError
+        If nothing lies there.
+    """
+    if data == SIMULATED:
+        return Path(data)
+    path = Path(base, Path(data).expanduser()).resolve()
+    if not path.exists():
+        raise DataError(f"{data}: no such file or folder of genes (looked for {path})")
+    return path
 
 
 def _files(path: Path) -> list[Path]:

@@ -154,9 +154,12 @@ def read_genes(
 
 
 def _way(policy: str, *values: str) -> str:
-    """How to ask for a policy, on the command line and in Python."""
+    """How to ask for a policy: of `dnastudy data convert`, of a command that has the option, and in Python."""
     options = " or ".join(f"--{policy} {value}" for value in values)
-    return f'ask for {options} (in Python: Policy({policy}="{values[0]}"); `dnastudy data convert` writes a clean file)'
+    return (
+        f"write a clean file with `dnastudy data convert` and {options}, which other commands that read genes take "
+        f'as well (in Python: Policy({policy}="{values[0]}"))'
+    )
 
 
 class _Keeper:

@@ -3,15 +3,19 @@
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 
 import pytest
 
 WIDTHS = (1400, 390)
 THEMES = ("light", "dark")
+VIEWS = tuple(product(WIDTHS, THEMES))
+EACH_ONCE = tuple(zip(WIDTHS, THEMES, strict=True))
+"""Each width and each theme once."""
 
 
 @dataclass
@@ -99,12 +103,18 @@ def pages_of(html_dir: Path | str) -> list[Path]:
     return [path for path in pages if path.relative_to(html_dir).as_posix() not in ("index.html", "search.html")]
 
 
+def pictures(name: str) -> Path | None:
+    """Where pictures of all pages go, if DNASTUDY_SCREENSHOTS names a folder: they take as long as the checks."""
+    folder = os.environ.get("DNASTUDY_SCREENSHOTS")
+    return Path(folder) / name if folder else None
+
+
 def check_book(
     html_dir: Path | str,
     expected: Mapping[str, int] | None = None,
-    screenshots: Path | str | None = None,
-    widths: tuple[int, ...] = WIDTHS,
-    themes: tuple[str, ...] = THEMES,
+    screenshots: Path | None = None,
+    views: Iterable[tuple[int, str]] = VIEWS,
+    patience: int = 15,
 ) -> list[PageReport]:
     """Open every page of a book over file://, with the network off, and fail on whatever is not as it should be.
 
@@ -117,6 +127,10 @@ def check_book(
         number, as long as all are drawn.
     screenshots
         Folder for a picture of each page, or none.
+    views
+        Widths, in pixels, and themes.
+    patience
+        Seconds to wait for charts and equations.
 
     Raises
     ------
@@ -131,23 +145,19 @@ def check_book(
     assert not missing, f"no such pages: {sorted(missing)}; there are {names}"
     reports = []
     with browser() as running:
-        for theme in themes:
-            for width in widths:
-                for path, name in zip(pages, names, strict=True):
-                    report = PageReport(name, width, theme)
-                    picture = None
-                    if screenshots:
-                        picture = (
-                            Path(screenshots) / f"{name.removesuffix('.html').replace('/', '-')}-{width}-{theme}.png"
-                        )
-                    _visit(running, path, report, picture)
-                    reports.append(report)
+        for width, theme in views:
+            for path, name in zip(pages, names, strict=True):
+                report = PageReport(name, width, theme)
+                plain = name.removesuffix(".html").replace("/", "-")
+                picture = screenshots / f"{plain}-{width}-{theme}.png" if screenshots else None
+                _visit(running, path, report, picture, patience)
+                reports.append(report)
     complaints = [text for report in reports for text in report.complaints((expected or {}).get(report.page))]
     assert not complaints, "\n".join(complaints)
     return reports
 
 
-def _visit(running, path: Path, report: PageReport, picture: Path | None) -> None:
+def _visit(running, path: Path, report: PageReport, picture: Path | None, patience: int) -> None:
     context = running.new_context(viewport={"width": report.width, "height": 900}, color_scheme=report.theme)
     context.set_offline(True)
     context.add_init_script(
@@ -167,7 +177,7 @@ def _visit(running, path: Path, report: PageReport, picture: Path | None) -> Non
     try:
         page.goto(path.as_uri(), wait_until="load")
         try:
-            page.wait_for_function(_SETTLED, timeout=15_000)
+            page.wait_for_function(_SETTLED, timeout=patience * 1000)
         except Exception as error:  # the counts below say what is missing
             if type(error).__name__ != "TimeoutError":
                 raise

@@ -10,17 +10,17 @@ ROOT = Path(__file__).parents[1]
 
 # the profile `quick` with fewer genes, orders and seeds: as many kinds of runs, all tasks and chapters
 SMALL = {
-    "simulated_genes": 400, "mle_orders": [1, 5], "laplace_orders": [8], "train_orders": [2, 6, 8], "seeds": [1],
+    "simulated_genes": 400, "mle_orders": [1, 5], "laplace_orders": [8], "train_orders": [2, 5], "seeds": [1],
     "curves": {
         "fractions": [1, 0.5, 0.25], "seeds": [1],
         "models": {"witten-bell": {"model": "ngram", "settings": {"order": 6}}, "expert": {"model": "expert"}},
         "texts": {"corpora": ["source-2"], "symbols": 20000, "models": ["witten-bell"], "fractions": [1, 0.5]},
     },
     "tasks": {
-        "mutations": {"pairs": 60, "calibration_pairs": 60, "maxima": [1, 5], "seeds": [1]},
-        "realness": {"genes": 50, "temperatures": [1.0, 0.8], "words": [3], "classifiers": ["linear on k-mers"],
+        "mutations": {"pairs": 40, "calibration_pairs": 40, "maxima": [1, 5], "seeds": [1]},
+        "realness": {"genes": 30, "temperatures": [1.0, 0.8], "words": [3], "classifiers": ["linear on k-mers"],
                      "folds": 2},
-        "gene-types": {"genes": 10, "test_genes": 100, "classifiers": ["linear on k-mers"],
+        "gene-types": {"genes": 10, "test_genes": 60, "classifiers": ["linear on k-mers"],
                        "judge": "linear on k-mers"},
     },
 }  # fmt: skip

@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("altair")
 pytest.importorskip("jupyter_book")
 
-from browser import browser, check_book
+from browser import VIEWS, browser, check_book, pictures
 from test_chapters import OPEN, PARAMETERS, notebook
 
 from dnastudy import book
@@ -115,8 +115,8 @@ def test_book_is_built_beside_the_published_chapters(project, pages):
 @pytest.mark.browser
 def test_every_page_works_without_a_network(pages):
     expected = {"book/chapters/index.html": 2, "book/chapters/plain.html": 0}
-    reports = check_book(pages, expected, ROOT / "_build" / "screenshots")
-    assert len(reports) == 6 * 2 * 2  # those in the contents, and the glossary's index
+    reports = check_book(pages, expected, pictures("sample"))
+    assert len(reports) == 6 * len(VIEWS)  # those in the contents, and the glossary's index
     assert all(report.equations >= 4 for report in reports if report.page == "book/chapters/index.html")
 
 
@@ -126,14 +126,13 @@ def test_pictures_are_shown_without_scripts(pages):
         context = running.new_context(java_script_enabled=False)
         page = context.new_page()
         page.goto((pages / "book" / "chapters" / "index.html").as_uri())
-        pictures = page.locator(".vl-chart > img")
-        assert pictures.count() == 2
-        for picture in pictures.all():
+        stills = page.locator(".vl-chart > img")
+        assert stills.count() == 2
+        for picture in stills.all():
             assert picture.is_visible()
             assert picture.bounding_box()["width"] > 300
             assert len(picture.get_attribute("alt")) > 30
         assert page.locator(".vl-live").count() == 0
-        page.screenshot(path=ROOT / "_build" / "screenshots" / "without-scripts.png", full_page=True)
 
 
 @pytest.mark.browser
@@ -169,7 +168,7 @@ def test_the_check_notices(pages, tmp_path, harm, words):
         else:
             path.unlink()
     with pytest.raises(AssertionError, match=words):
-        check_book(copy, widths=(1400,), themes=("light",))
+        check_book(copy, views=VIEWS[:1], patience=4)
 
 
 def test_a_warning_stops_the_book(project, pages, tmp_path):

@@ -22,6 +22,7 @@ from dnastudy.chapters import (
     refresh_sources,
     run_chapter,
 )
+from dnastudy.genes import DataError
 
 PARAMETERS = f"""{HEADER}
 threshold: float = 0.5  # counts from here on
@@ -218,6 +219,15 @@ def test_unknown_chapter(project):
     assert list(find_chapters(project)) == ["demo"]
     with pytest.raises(ChapterError, match="no chapter 'damo'; the chapters are demo"):
         run_chapter("damo", "out.ipynb")
+
+
+def test_missing_genes_start_no_kernel(project):
+    source = Path("notebooks/demo.ipynb").read_text()
+    Path("notebooks/demo.ipynb").write_text(source.replace("repeats: int = 2", "data: str = ''"))
+    with pytest.raises(DataError, match=r"nowhere.fa: no such file or folder of genes \(looked for "):
+        run_chapter("demo", "out.ipynb", {"data": "nowhere.fa"})
+    assert not Path("out.ipynb").exists()
+    assert not Path("_build").exists()
 
 
 # --- charts in chapters -------------------------------------------------------------------------------------------

@@ -550,6 +550,7 @@ def test_only_its_own_folders_are_replaced(refused, dnastudy, gene_file, tmp_pat
         (["0.5,0.4,0.2"], "three shares above 0"),
         (["1,0,0"], "three shares above 0"),
         (["nan,0.5,0.5"], "three shares above 0"),
+        (["1.2", "-0.1", "-.1"], "--fractions 1.2 -0.1 -.1: three shares above 0"),
         (["60", "20", "20"], "three shares above 0"),
         (["0.6", "0.2", "rest"], "'rest' is no number"),
     ],
