@@ -2,6 +2,8 @@
 PYTHON ?= python3
 CORES ?= 2
 BIN := .venv/bin
+# bytecode is made when a module is first used: most never are, and all of it takes a minute
+INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --progress-bar off --no-compile --constraint constraints.txt
 
 .DEFAULT_GOAL := help
 .PHONY: help setup study test book bench notebooks picture browser blast clean
@@ -21,7 +23,7 @@ setup: .venv/.ready
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
 	@echo "making the environment in .venv"
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off --constraint constraints.txt --editable '.[neural,sweep,relatives,book,test,cluster,bench]'
+	$(INSTALL) --editable '.[neural,sweep,relatives,book,test,cluster]'
 	@touch $@
 
 study: setup
@@ -34,6 +36,7 @@ book: setup
 	$(BIN)/dnastudy book
 
 bench: setup
+	$(INSTALL) --editable '.[bench]'
 	$(BIN)/python benchmarks/ngram_speed.py
 	$(BIN)/python benchmarks/expert_scaling.py --largest 4
 	$(BIN)/python benchmarks/neural_speed.py

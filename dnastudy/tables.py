@@ -137,7 +137,13 @@ def duration(seconds: float) -> str:
     return f"{seconds:.1f} s"
 
 
-def nucleotides(value: float) -> str:
-    """`amount` in a sentence."""
-    found = amount(value)
-    return "no amount of data" if found == "never" else f"{found} nucleotides"
+def amounts(row: Any, name: str, never: str = "never", unit: str = "") -> str:
+    """`amount` of a figure and its interval from a row of these tables; "never" alone where all three are."""
+    middle, low, high = (amount(row[column]) for column in (name, f"{name}_low", f"{name}_high"))
+    said = never if middle == "never" else middle + unit
+    return said if middle == low == high else f"{said} ({low} to {high})"
+
+
+def nucleotides(row: Any, name: str) -> str:
+    """`amounts` in a sentence."""
+    return amounts(row, name, "no amount of data", " nucleotides")

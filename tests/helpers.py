@@ -18,7 +18,7 @@ SMALL = {
     },
     "tasks": {
         "mutations": {"pairs": 40, "calibration_pairs": 40, "maxima": [1, 5], "seeds": [1]},
-        "realness": {"genes": 30, "temperatures": [1.0, 0.8], "words": [3], "classifiers": ["linear on k-mers"],
+        "realness": {"genes": 30, "temperatures": [1.0], "words": [3], "classifiers": ["linear on k-mers"],
                      "folds": 2},
         "gene-types": {"genes": 10, "test_genes": 60, "classifiers": ["linear on k-mers"],
                        "judge": "linear on k-mers"},

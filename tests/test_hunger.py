@@ -15,7 +15,7 @@ from dnastudy.curves import Point, curve_of, points
 from dnastudy.hunger import BY_FAMILY, OWN_ALL, OWN_WITHOUT, Line
 from dnastudy.powerlaw import EXPONENTS
 from dnastudy.runs import Run
-from dnastudy.tables import amount, duration, figure, nucleotides
+from dnastudy.tables import amount, amounts, duration, figure, nucleotides
 from dnastudy.texts import source_of
 
 SYMBOLS = [1e5, 2e5, 4e5, 8e5, 1.6e6, 3.2e6]
@@ -382,8 +382,13 @@ def test_amounts_that_round_up_to_the_next_word(value, words):
 
 
 def test_amounts_in_sentences():
-    assert nucleotides(3.1e9) == "3.1 billion nucleotides"
-    assert nucleotides(math.inf) == "no amount of data"
+    some = {"needed": 3.1e9, "needed_low": 2e9, "needed_high": math.inf}
+    assert amounts(some, "needed") == "3.1 billion (2 billion to never)"
+    assert nucleotides(some, "needed") == "3.1 billion nucleotides (2 billion to never)"
+    none = dict.fromkeys(some, math.inf)
+    assert amounts(none, "needed") == "never"
+    assert nucleotides(none, "needed") == "no amount of data"
+    assert nucleotides({**none, "needed_low": 2e9}, "needed") == "no amount of data (2 billion to never)"
     row = {"law": 1.85219, "law_low": 1.8404, "law_high": 1.8649}
     assert figure(row, "law") == "1.852 (1.840 to 1.865)"
     assert figure(row, "law", 1) == "1.9 (1.8 to 1.9)"

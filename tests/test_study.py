@@ -215,8 +215,9 @@ def test_conda_users_get_the_same():
     environment = yaml.safe_load((ROOT / "environment.yml").read_text())
     pip = next(item["pip"] for item in environment["dependencies"] if isinstance(item, dict))
     makefile = (ROOT / "Makefile").read_text()
-    install = re.search(r"pip install .*?--constraint (\S+) --editable '(\S+)'", makefile)
-    assert pip == [f"--constraint {install[1]}", f"--editable {install[2]}"]
+    constraints = re.search(r"pip install .*--constraint (\S+)", makefile)[1]
+    packages = re.search(r"^\.venv/\.ready:.*?--editable '(\S+)'", makefile, re.MULTILINE | re.DOTALL)[1]
+    assert pip == [f"--constraint {constraints}", f"--editable {packages}"]
     assert any(str(item).startswith("python=3.") for item in environment["dependencies"])
 
 

@@ -232,7 +232,10 @@ def _rows(folder):
 def test_a_training_killed_at_twenty_points_ends_with_the_same_bits(tmp_path):
     """SIGKILL at random moments, while it steps, validates or writes; each time it goes on from its checkpoint."""
     processes = multiprocessing.get_context("forkserver")
-    processes.set_forkserver_preload(["dnastudy.models.lstm", "dnastudy.training.loop"])
+    # the last two are imported by the first step only, which takes longer than all steps
+    processes.set_forkserver_preload(
+        ["dnastudy.models.lstm", "dnastudy.training.loop", "torch._dynamo", "lightning_fabric.fabric"]
+    )
     whole = processes.Process(target=_train_here, args=(tmp_path / "whole", tmp_path / "model-whole", 1e9))
     whole.start()
     whole.join()

@@ -26,8 +26,12 @@ PROFILE = "small"
 
 
 def _environment() -> dict[str, str]:
-    """Without anything that would lead out of the copy."""
-    return {key: value for key, value in os.environ.items() if not key.startswith("DNASTUDY_")}
+    """Without anything that would lead out of the copy; chapters, like jobs, by the package that is installed.
+
+    By the package of the copy, in whose folder they run, they would compile all kernels for its path.
+    """
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("DNASTUDY_")}
+    return {**kept, "PYTHONPATH": str(ROOT)}
 
 
 def _runs() -> list[Run]:
