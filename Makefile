@@ -2,8 +2,7 @@
 PYTHON ?= python3
 CORES ?= 2
 BIN := .venv/bin
-# bytecode is made when a module is first used: most never are, and all of it takes a minute
-INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --progress-bar off --no-compile --constraint constraints.txt
+INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --progress-bar off --constraint constraints.txt
 
 .DEFAULT_GOAL := help
 .PHONY: help setup study test book bench notebooks picture browser blast clean

@@ -61,8 +61,9 @@ def _outputs(chapter: str, given: dict[str, str]) -> list[dict]:
             found += [output.data for output in caught.outputs]
             if result.result is not None:
                 found.append(shell.display_formatter.format(result.result)[0])
-    finally:
-        InteractiveShell.clear_instance()  # the tests after this one are in no shell
+    finally:  # the tests after this one are in no shell, and have a module of their own as the main one
+        shell.restore_sys_module_state()
+        InteractiveShell.clear_instance()
     return found
 
 
