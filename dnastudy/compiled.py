@@ -2,7 +2,7 @@
 
 Numba's own cache looks at the file of a function alone: not at the functions and constants which that takes from other
 files. Here the folder of the cache is named by the content of the whole package of kernels, so that changed code is
-always compiled anew and unchanged code never, wherever the package lies.
+always compiled anew, and unchanged code once in each place where the package lies.
 """
 
 from __future__ import annotations
