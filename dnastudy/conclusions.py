@@ -62,7 +62,7 @@ def learning_values(profile: Profile, dataset: Dataset, store: Store) -> dict[st
     orders = {name: result for name, result in alone.items() if result.record["model"] == "ngram"}
     lowest = min(orders, key=lambda name: orders[name].record["validation_perplexity"])
     single = memory.short_label(alone[lowest].record)
-    for first in (first for first in THEIRS if first in of_model):
+    for first in [label for label in THEIRS if label in of_model]:
         names = of_model[first][memory.FAMILY]
         gap = difference({**results, **alone}, names, [lowest], profile.bootstrap_replicates)
         pairs.append({"first": first, "second": single, "split": memory.FAMILY, "seeds": len(names), **gap})

@@ -266,10 +266,11 @@ def answer(rows: pd.DataFrame, model: str) -> str:
     if sources:
         above = [of.loc[name, "now"] - of.loc[name, "floor"] for name in sources]
         each = ", ".join(f"{name} {bits:.3f}" for name, bits in zip(sources, above, strict=True))
+        rising = len(above) > 1 and above == sorted(set(above))
         start = "Nor is it the number of letters in sources of four:" if text else "In sources of four letters,"
         text.append(
             f"{start} after as many symbols {model} is above the entropy by, in bits, {each}"
-            + ("; the longer what a letter depends on, the more." if sorted(set(above)) == above != above[:1] else ".")
+            + ("; the longer what a letter depends on, the more." if rising else ".")
         )
     genes = [name for name in of.index if name.startswith("genes")]
     if genes:
