@@ -168,7 +168,7 @@ def test_kernels_compile_once(tmp_path):
         for _ in range(2)
     )  # fmt: skip
     assert first < 60 and second < first / 4
-    assert cold[0] == warm[1] == 0 and warm[0] == cold[1] >= 5
+    assert cold[0] == 0 and warm[0] >= 5 and warm[1] == 0  # what kernels call is compiled within them, if at all
 
 
 def test_the_index_sorts_by_what_stands_before():
