@@ -18,8 +18,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from dnastudy.files import write_whole
-from dnastudy.records import peak_memory_mb, reset_peak_memory, surroundings, to_json
+from dnastudy.core.atomic import write_whole
+from dnastudy.core.provenance import peak_memory_mb, reset_peak_memory, surroundings, to_json
 
 ROOT = Path(__file__).parents[1]
 RECORD = ROOT / "results" / "expert_scaling.json"
@@ -38,10 +38,10 @@ def warm_up() -> float:
 
 def measure(millions: float) -> dict:
     """One size: seconds and memory of both models on the same genes."""
+    from dnastudy.data.sequences import encode
+    from dnastudy.data.simulation import simulate_study
     from dnastudy.models import create
-    from dnastudy.models.expert.memory import Memories
-    from dnastudy.sequences import encode
-    from dnastudy.simulate import simulate_study
+    from dnastudy.models.expert.index import Memories
 
     warm_up()
     splits = simulate_study(seed=1, n=int(millions * 1e6 / 0.6 / 350))

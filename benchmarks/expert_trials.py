@@ -17,12 +17,12 @@ import numba
 import numpy as np
 import pandas as pd
 
-from dnastudy import evaluation
-from dnastudy.datasets import load_dataset
-from dnastudy.files import write_whole
+from dnastudy.core.atomic import write_whole
+from dnastudy.core.provenance import surroundings, to_json
+from dnastudy.data.datasets import load_dataset
+from dnastudy.data.sequences import EncodedSequences, encode, reverse_complement
+from dnastudy.evaluation import metrics, scoring
 from dnastudy.models import create
-from dnastudy.records import surroundings, to_json
-from dnastudy.sequences import EncodedSequences, encode, reverse_complement
 
 RECORD = Path(__file__).parents[1] / "results" / "expert_trials.json"
 WEIGHT_RATES = [0.0001, 0.0003, 0.001, 0.003]
@@ -75,7 +75,7 @@ def main() -> None:
     dataset = load_dataset(given.data)
     train, validation, test = (list(dataset.splits[name]["sequence"]) for name in ("train", "validation", "test"))
     model = create("expert").fit(train, validation)
-    default = evaluation.score(model, dataset.test)
+    default = scoring.score(model, dataset.test)
 
     def table(nats: np.ndarray) -> pd.DataFrame:
         return default.assign(nucleotide_log_prob=nats)
@@ -84,8 +84,8 @@ def main() -> None:
     forward_only = create("expert", {"experts": ["context", "copy", "own"]}).fit(
         train + [reverse_complement(gene) for gene in train], validation
     )
-    tables["both strands in the same counts"] = evaluation.score(forward_only, dataset.test)
-    one_strand = evaluation.score(
+    tables["both strands in the same counts"] = scoring.score(forward_only, dataset.test)
+    one_strand = scoring.score(
         create("expert", {"experts": ["context", "copy", "own"]}).fit(train, validation), dataset.test
     )
     parts = {name: encode(genes) for name, genes in (("validation", validation), ("test", test))}
@@ -106,9 +106,9 @@ def main() -> None:
     rows = []
     for name, scores in tables.items():
         against = one_strand if name.startswith("both") else default
-        difference = evaluation.paired_difference(scores, against)
+        difference = metrics.paired_difference(scores, against)
         beside = "without the other strand" if against is one_strand else "the default"
-        perplexity = evaluation.nucleotide_perplexity(scores)
+        perplexity = metrics.nucleotide_perplexity(scores)
         rows.append(
             {"trial": name, "rate": chosen.get(name), "beside": beside}
             | {"nucleotide_perplexity": perplexity, **difference}

@@ -21,10 +21,10 @@ import numpy as np
 import torch
 
 from dnastudy import models
-from dnastudy.datasets import load_dataset
-from dnastudy.files import write_whole
-from dnastudy.records import surroundings, to_json
-from dnastudy.sequences import NUCLEOTIDES, EncodedSequences, encode
+from dnastudy.core.atomic import write_whole
+from dnastudy.core.provenance import surroundings, to_json
+from dnastudy.data.datasets import load_dataset
+from dnastudy.data.sequences import NUCLEOTIDES, EncodedSequences, encode
 from dnastudy.training import hardware
 from dnastudy.training.batches import Symbols, epoch_batches
 from dnastudy.training.loop import train
@@ -51,7 +51,7 @@ def gpt2() -> torch.nn.Module:
 
 def first_genes(genes: EncodedSequences, recipe: Recipe, steps: int) -> EncodedSequences:
     """As many genes as make about so many steps."""
-    from dnastudy.sequences import choose
+    from dnastudy.data.sequences import choose
 
     count = np.searchsorted(np.cumsum(genes.lengths), steps * recipe.batch_nucleotides * 0.95)
     return choose(genes, range(min(int(count), len(genes))))

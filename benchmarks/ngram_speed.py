@@ -17,11 +17,11 @@ import sys
 import time
 from pathlib import Path
 
-from dnastudy.datasets import load_dataset
-from dnastudy.files import write_whole
-from dnastudy.findings import write_readme_part
-from dnastudy.records import peak_memory_mb, surroundings
-from dnastudy.runs import load_profile
+from dnastudy.analysis.findings import write_readme_part
+from dnastudy.core.atomic import write_whole
+from dnastudy.core.provenance import peak_memory_mb, surroundings
+from dnastudy.data.datasets import load_dataset
+from dnastudy.experiments.profile import load_profile
 
 ORDER = 8
 ROOT = Path(__file__).parents[1]

@@ -16,9 +16,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from dnastudy.files import write_whole
-from dnastudy.findings import write_readme_part
-from dnastudy.records import surroundings
+from dnastudy.analysis.findings import write_readme_part
+from dnastudy.core.atomic import write_whole
+from dnastudy.core.provenance import surroundings
 
 ROOT = Path(__file__).parents[1]
 RECORD = ROOT / "results" / "setup_cost.json"

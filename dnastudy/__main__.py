@@ -1,6 +1,6 @@
 """``python -m dnastudy``, which launchers of several processes need: ``torchrun -m dnastudy train ...``."""
 
-from dnastudy.cli import main
+from dnastudy.cli.main import main
 
 if __name__ == "__main__":
     main()

@@ -2,8 +2,8 @@
 
 import math
 
+from dnastudy.data.sequences import reverse_complement
 from dnastudy.models.expert import state as layout
-from dnastudy.sequences import reverse_complement
 
 LETTERS = "ACGT"
 END = "$"

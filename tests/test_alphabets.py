@@ -10,14 +10,14 @@ import pytest
 import torch
 from helpers import random_sequences
 
-from dnastudy import evaluation, models
-from dnastudy.alphabets import FIRST, MOST, encode_letters
+from dnastudy import models
+from dnastudy.data.sequences import FIRST, MOST, EncodedSequences, encode, encode_letters
+from dnastudy.evaluation import metrics, scoring
 from dnastudy.models import ModelError, create
 from dnastudy.models.lstm import LSTM, Recurrent
 from dnastudy.models.networks import Contexts
 from dnastudy.models.ngram import NOVELTIES, _states, _states_of_any
 from dnastudy.models.packed import packed
-from dnastudy.sequences import EncodedSequences, encode
 from dnastudy.training.batches import IGNORED, Symbols
 from dnastudy.training.loop import _with_noise, train
 from dnastudy.training.recipe import Recipe
@@ -366,12 +366,12 @@ def test_company_order_and_padding_change_nothing(drawn, letters):
     model, texts = drawn(letters), ["", *random_texts(12, letters, **LENGTHS)]
     together = model.log_distributions(encode_letters(texts, letters))
     backwards = model.log_distributions(encode_letters(texts[::-1], letters))[::-1]
-    table = evaluation.score(model, passages(texts)).set_index("id")
+    table = scoring.score(model, passages(texts)).set_index("id")
     for i, text in enumerate(texts):
         (alone,) = model.log_distributions(encode_letters([text], letters))
         np.testing.assert_allclose(together[i], alone, rtol=0, atol=1e-5)
         np.testing.assert_allclose(backwards[i], alone, rtol=0, atol=1e-5)
-        score = evaluation.score(model, passages([text])).iloc[0]
+        score = scoring.score(model, passages([text])).iloc[0]
         assert table.loc[f"t{i}", "nucleotide_log_prob"] == pytest.approx(score["nucleotide_log_prob"], abs=1e-4)
 
 
@@ -584,11 +584,11 @@ def test_a_text_that_repeats_is_learned():
     settings = {"letters": 7, "embedding": 16, "units": 32, "layers": 1, "context": 2, "dropout": 0.0, "noise": 0.0,
                 "epochs": 12, "batch_nucleotides": 500, "learning_rate": 0.03}  # fmt: skip
     model = create("lstm", settings).fit(encode_letters(texts[:30], 7), encode_letters(texts[30:], 7))
-    assert evaluation.quick_perplexity(model, passages(texts[:3])) < 1.02
+    assert scoring.quick_perplexity(model, passages(texts[:3])) < 1.02
     (log_p,) = model.log_probs(encode_letters([line], 7))
     assert math.exp(log_p[-1]) == pytest.approx(1 / 6, abs=0.06), "without counting lines, one in six ends here"
     bigrams = create("ngram", {"order": 2, "letters": 7}).fit(encode_letters(texts, 7))
-    assert evaluation.quick_perplexity(bigrams, passages(texts[:3])) > 1.3
+    assert scoring.quick_perplexity(bigrams, passages(texts[:3])) > 1.3
 
 
 @pytest.mark.parametrize("letters", ALPHABETS)
@@ -597,9 +597,9 @@ def test_a_model_that_has_learned_nothing_can_be_asked_all_the_same(drawn, lette
     fresh = create(drawn(letters).name, drawn(letters).settings)
     model = models.load(fresh.save(tmp_path / "fresh"))
     assert model.tuned == {} and model.types == () and model.num_parameters > 100
-    scores = evaluation.score(model, passages(texts))
+    scores = scoring.score(model, passages(texts))
     assert np.isfinite(scores["nucleotide_log_prob"]).all()
-    assert 1 < evaluation.metrics(scores, 100)["nucleotide_perplexity"] < 2 * letters
+    assert 1 < metrics.summarise(scores, 100)["nucleotide_perplexity"] < 2 * letters
     assert model.embed(encode_letters(texts, letters)).shape[0] == len(texts)
     assert model.log_distributions(encode_letters([], letters)) == []
 
@@ -608,7 +608,7 @@ def test_a_model_that_has_learned_nothing_can_be_asked_all_the_same(drawn, lette
 def test_ngrams_that_have_counted_nothing_know_nothing(letters):
     model = create("ngram", {"order": 3, "letters": letters})
     texts = random_texts(5, letters, low=1) if letters != 4 else random_sequences(5, low=1)
-    assert evaluation.quick_perplexity(model, passages(texts)) == pytest.approx(letters, rel=1e-12)
+    assert scoring.quick_perplexity(model, passages(texts)) == pytest.approx(letters, rel=1e-12)
     rows = np.concatenate(model.log_distributions(encode_letters(texts, letters)))
     np.testing.assert_allclose(np.exp(rows), 1 / (letters + 1), rtol=1e-12)
     assert model.log_distributions(encode_letters([], letters)) == []
@@ -626,7 +626,7 @@ def test_bits_of_a_text_are_the_mean_over_its_symbols(name, letters):
     model = create(model, {**settings, **more, "letters": letters}).fit(learned)
     texts = random_texts(15, letters, seed=2, low=1, high=50)
     frame, bits, symbols = passages(texts), 0.0, 0
-    scores = evaluation.score(model, frame)
+    scores = scoring.score(model, frame)
     for text, row in zip(texts, scores.to_dict("records"), strict=True):
         (rows,) = model.log_distributions(encode_letters([text], letters))
         p = np.exp(rows)
@@ -639,23 +639,23 @@ def test_bits_of_a_text_are_the_mean_over_its_symbols(name, letters):
         assert row["log_prob_from_1"] == pytest.approx(-sum(each[:25]) * math.log(2), rel=1e-4)
         assert np.isneginf(row["log_prob"]) == (name == "lstm without end")
         bits, symbols = bits + sum(each), symbols + len(each)
-    assert evaluation.bits_per_base(scores) == pytest.approx(bits / symbols, rel=1e-5)
-    assert evaluation.metrics(scores, 100)["nucleotide_perplexity"] == pytest.approx(2 ** (bits / symbols), rel=1e-5)
-    assert evaluation.quick_perplexity(model, frame) == pytest.approx(2 ** (bits / symbols), rel=1e-5)
+    assert metrics.bits_per_base(scores) == pytest.approx(bits / symbols, rel=1e-5)
+    assert metrics.summarise(scores, 100)["nucleotide_perplexity"] == pytest.approx(2 ** (bits / symbols), rel=1e-5)
+    assert scoring.quick_perplexity(model, frame) == pytest.approx(2 ** (bits / symbols), rel=1e-5)
 
 
 def test_batches_of_texts_change_nothing(monkeypatch):
     model = fitted(27, {"order": 3})
     frame = passages(HELD_OUT[27])
-    whole, quick = evaluation.score(model, frame), evaluation.quick_perplexity(model, frame)
-    monkeypatch.setattr(evaluation, "BATCH_NUCLEOTIDES", 100)
-    pd.testing.assert_frame_equal(evaluation.score(model, frame), whole)
-    assert evaluation.quick_perplexity(model, frame) == pytest.approx(quick, rel=1e-12)
+    whole, quick = scoring.score(model, frame), scoring.quick_perplexity(model, frame)
+    monkeypatch.setattr(scoring, "BATCH_NUCLEOTIDES", 100)
+    pd.testing.assert_frame_equal(scoring.score(model, frame), whole)
+    assert scoring.quick_perplexity(model, frame) == pytest.approx(quick, rel=1e-12)
 
 
 def test_a_text_of_more_letters_than_a_model_knows_is_refused():
     model = create("ngram", {"order": 2, "letters": 7})
-    for score in (evaluation.score, evaluation.quick_perplexity):
+    for score in (scoring.score, scoring.quick_perplexity):
         with pytest.raises(ValueError, match="sequence 1 has '7' at position 2; 7 letters are known"):
             score(model, passages(["0123", "07"]))
 

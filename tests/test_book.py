@@ -11,8 +11,8 @@ pytest.importorskip("jupyter_book")
 from browser import VIEWS, browser, check_book, pictures
 from test_chapters import OPEN, PARAMETERS, notebook
 
-from dnastudy import book
-from dnastudy.chapters import run_chapter
+from dnastudy.chapters import build
+from dnastudy.chapters.run import run_chapter
 
 ROOT = Path(__file__).parents[1]
 
@@ -97,15 +97,15 @@ def project(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def pages(project):
-    copy = book.assemble(project, project / "_build" / "quick" / "book-source", project / "executed")
-    return book.build(copy, project / "_build" / "quick" / "html").parent
+    copy = build.assemble(project, project / "_build" / "quick" / "book-source", project / "executed")
+    return build.build(copy, project / "_build" / "quick" / "html").parent
 
 
 def test_book_is_built_beside_the_published_chapters(project, pages):
     assert pages == project / "_build" / "quick" / "html"
     assert (pages / "index.html").is_file()
     assert not list((project / "book" / "chapters").iterdir())
-    assert book.network_references(pages) == []
+    assert build.network_references(pages) == []
     page = (pages / "book" / "chapters" / "index.html").read_text()
     assert "Parameters of this chapter" not in page
     assert "CC BY 4.0" in page
@@ -172,45 +172,45 @@ def test_the_check_notices(pages, tmp_path, harm, words):
 
 
 def test_a_warning_stops_the_book(project, pages, tmp_path):
-    copy = book.assemble(project, tmp_path / "copy", project / "executed")
+    copy = build.assemble(project, tmp_path / "copy", project / "executed")
     (copy / "book" / "extend.md").write_text("# Extend\n\n{term}`no such word`\n")
-    with pytest.raises(book.BookError, match="no such word"):
-        book.build(copy, tmp_path / "html")
+    with pytest.raises(build.BookError, match="no such word"):
+        build.build(copy, tmp_path / "html")
     assert not (tmp_path / "html").exists()
 
 
 def test_vendor_scripts_are_written_once(tmp_path):
     (tmp_path / "book").mkdir()
-    vendor = book.prepare_static(tmp_path)
+    vendor = build.prepare_static(tmp_path)
     times = {path.name: path.stat().st_mtime_ns for path in vendor.iterdir()}
     assert set(times) == {"mathjax.js", "vega.js", "versions.txt"}
-    book.prepare_static(tmp_path)
+    build.prepare_static(tmp_path)
     assert times == {path.name: path.stat().st_mtime_ns for path in vendor.iterdir()}
     (vendor / "versions.txt").write_text("older")
-    book.prepare_static(tmp_path)
+    build.prepare_static(tmp_path)
     assert (vendor / "versions.txt").read_text() != "older"
 
 
 def test_assemble_keeps_away_from_other_folders(project, tmp_path):
-    with pytest.raises(book.BookError, match="not a place"):
-        book.assemble(project, project, project / "executed")
+    with pytest.raises(build.BookError, match="not a place"):
+        build.assemble(project, project, project / "executed")
     (tmp_path / "precious.txt").write_text("x")
-    with pytest.raises(book.BookError, match="holds other files"):
-        book.assemble(project, tmp_path, project / "executed")
-    with pytest.raises(book.BookError, match="no executed chapter"):
-        book.assemble(project, tmp_path / "copy", tmp_path)
+    with pytest.raises(build.BookError, match="holds other files"):
+        build.assemble(project, tmp_path, project / "executed")
+    with pytest.raises(build.BookError, match="no executed chapter"):
+        build.assemble(project, tmp_path / "copy", tmp_path)
 
 
 def test_network_references_are_found(tmp_path):
-    with pytest.raises(book.BookError, match="no page"):
-        book.network_references(tmp_path)
+    with pytest.raises(build.BookError, match="no page"):
+        build.network_references(tmp_path)
     (tmp_path / "a.html").write_text(
         '<a href="https://example.org/">fine</a><script src="https://example.org/a.js"></script>'
         '<link rel="stylesheet" href="//example.org/a.css"><img src="local.png">'
         '<script>load("https://example.org/b.mjs")</script>'
     )
     (tmp_path / "b.css").write_text("@import 'http://example.org/b.css'; a { background: url(c.png) }")
-    assert [address for _, address in book.network_references(tmp_path)] == [
+    assert [address for _, address in build.network_references(tmp_path)] == [
         "//example.org/a.css",
         "https://example.org/a.js",
         "https://example.org/b.mjs",

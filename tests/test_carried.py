@@ -10,15 +10,18 @@ import pandas as pd
 import pytest
 from helpers import ROOT, gene_frame, random_sequences
 
-from dnastudy import evaluation, experiments, relatives
-from dnastudy.carried import FOLDER, RECORDS, SCORES, STEPS, pack, unpack
-from dnastudy.curves import FAMILY_RECORD, carry, curve_runs
-from dnastudy.datasets import Dataset, load_dataset
-from dnastudy.experiments import Result, Store, run_id
-from dnastudy.kin import PARTS, split_file
-from dnastudy.records import from_json
-from dnastudy.runs import Profile, find_run, load_profile
-from dnastudy.seeds import mean_scores
+from dnastudy.core.provenance import from_json
+from dnastudy.data.datasets import Dataset, load_dataset
+from dnastudy.evaluation import metrics
+from dnastudy.experiments import store as stores
+from dnastudy.experiments.curve_plan import FAMILY_RECORD, carry, curve_runs
+from dnastudy.experiments.homology_cache import PARTS, split_file
+from dnastudy.experiments.plan import find_run
+from dnastudy.experiments.precomputed import FOLDER, RECORDS, SCORES, STEPS, pack, unpack
+from dnastudy.experiments.profile import Profile, load_profile
+from dnastudy.experiments.replicates import mean_scores
+from dnastudy.experiments.store import Result, Store, run_id
+from dnastudy.homology import mmseqs
 
 SETTINGS = {
     "data": "simulated", "simulated_genes": 60, "seed": 2, "bootstrap_replicates": 100, "mle_orders": [1],
@@ -66,13 +69,13 @@ def test_a_run_is_the_same_after_it_was_carried(tmp_path):
         assert list(scores["id"]) == list(genes["id"]) and scores["nucleotides"].equals(table["nucleotides"])
         apart = (scores["nucleotide_log_prob"] - table["nucleotide_log_prob"]).abs()
         assert 0 < apart.max() <= 0.5 / STEPS + 1e-9
-        assert evaluation.bits_per_base(scores) == pytest.approx(evaluation.bits_per_base(table), abs=1e-5)
-        theirs, ours = evaluation.metrics(table, 200), evaluation.metrics(scores, 200)
+        assert metrics.bits_per_base(scores) == pytest.approx(metrics.bits_per_base(table), abs=1e-5)
+        theirs, ours = metrics.summarise(table, 200), metrics.summarise(scores, 200)
         assert ours["bits_per_base_interval"] == pytest.approx(theirs["bits_per_base_interval"], abs=2e-5)
         assert (ours["genes"], ours["nucleotides"], ours["paper_perplexity"]) == (500, theirs["nucleotides"], None)
-        assert evaluation.paired_difference(scores, table, 100)["bits_per_base"] == pytest.approx(0, abs=1e-5)
+        assert metrics.paired_difference(scores, table, 100)["bits_per_base"] == pytest.approx(0, abs=1e-5)
     one, other = (Result(records[name], tmp_path / "runs" / name).scores() for name in tables)
-    assert evaluation.bits_per_base(one) != pytest.approx(evaluation.bits_per_base(other), abs=1e-3)
+    assert metrics.bits_per_base(one) != pytest.approx(metrics.bits_per_base(other), abs=1e-3)
 
 
 def test_what_was_carried_can_be_carried_on_without_a_loss(tmp_path):
@@ -149,7 +152,7 @@ def no_fits(monkeypatch):
     def refused(*words):
         raise AssertionError("a model was fitted")
 
-    monkeypatch.setattr(experiments, "fit_model", refused)
+    monkeypatch.setattr(stores, "fit_model", refused)
 
 
 def test_a_store_takes_a_carried_run_and_fits_nothing(given, tmp_path, no_fits):
@@ -189,8 +192,8 @@ def test_other_genes_are_not_taken_for_the_carried_ones(given, tmp_path, no_fits
 
 @pytest.mark.parametrize("folder", [None, "another", "empty"])
 def test_without_a_folder_that_carries_it_a_run_is_computed(given, tmp_path, monkeypatch, folder):
-    fitted, fit_model = [], experiments.fit_model
-    monkeypatch.setattr(experiments, "fit_model", lambda *words: fitted.append(words[0]) or fit_model(*words))
+    fitted, fit_model = [], stores.fit_model
+    monkeypatch.setattr(stores, "fit_model", lambda *words: fitted.append(words[0]) or fit_model(*words))
     (tmp_path / "empty").mkdir()
     pack(tmp_path / "another", [(given[1].record | {"id": "0" * 16}, given[1].scores())])
     store = Store(tmp_path / "store", carried=folder and tmp_path / folder)
@@ -223,9 +226,9 @@ def test_a_run_of_the_study_that_is_also_a_point_of_a_curve_has_its_model_and_al
         store.get(POINT, DATASET)
     found = store.get(STUDY, DATASET)
     assert found.model().settings.order == 3
-    positions = evaluation.by_position(found.scores(), 100)
+    positions = metrics.by_position(found.scores(), 100)
     assert positions["nucleotides"].sum() == found.metrics["nucleotides"]
-    assert evaluation.paper_perplexity(found.scores()) == found.metrics["paper_perplexity"]
+    assert metrics.paper_perplexity(found.scores()) == found.metrics["paper_perplexity"]
     assert store.get(POINT, DATASET).metrics == found.metrics == given[1].metrics
 
 
@@ -236,7 +239,7 @@ def test_means_over_seeds_are_of_carried_and_computed_runs_alike(given, tmp_path
     mean = mean_scores([computed, brought][::order])
     expected = (computed.scores()["nucleotide_log_prob"] + brought.scores()["nucleotide_log_prob"]) / 2
     np.testing.assert_allclose(mean["nucleotide_log_prob"], expected)
-    assert evaluation.bits_per_base(mean) == pytest.approx(computed.metrics["bits_per_base"], abs=1e-3)
+    assert metrics.bits_per_base(mean) == pytest.approx(computed.metrics["bits_per_base"], abs=1e-3)
 
 
 # the split by family that comes along
@@ -248,7 +251,7 @@ def no_search(monkeypatch):
         raise AssertionError("relatives were searched")
 
     for name in ("split_by_family", "nearest_relatives"):
-        monkeypatch.setattr(relatives, name, refused)
+        monkeypatch.setattr(mmseqs, name, refused)
 
 
 def simulated():
@@ -311,8 +314,8 @@ def test_finished_points_are_carried_and_none_is_lost_later(tmp_path, monkeypatc
     def no_blast(*words):
         raise FileNotFoundError("no BLAST+")
 
-    monkeypatch.setattr("dnastudy.curves.blast_programs", no_blast)
-    monkeypatch.setattr("dnastudy.curves.Store", of_store("computed"))
+    monkeypatch.setattr("dnastudy.experiments.curve_plan.blast_programs", no_blast)
+    monkeypatch.setattr("dnastudy.experiments.curve_plan.Store", of_store("computed"))
     planned = curve_runs(PROFILE)
     results = [of_store("computed")().get(run, dataset) for run in planned[:3]]
     said = []
@@ -325,7 +328,7 @@ def test_finished_points_are_carried_and_none_is_lost_later(tmp_path, monkeypatc
     for run, result in zip(planned, results, strict=False):
         assert fresh.get(run, dataset).record == result.record
     before = (root / FOLDER / RECORDS).read_bytes()
-    monkeypatch.setattr("dnastudy.curves.Store", of_store("empty"))
+    monkeypatch.setattr("dnastudy.experiments.curve_plan.Store", of_store("empty"))
     assert carry(PROFILE, root) == 3
     assert (root / FOLDER / RECORDS).read_bytes() == before
 
@@ -334,9 +337,9 @@ def test_carrying_says_what_goes_and_what_nobody_can_rebuild(tmp_path, monkeypat
     dataset, root, said = PROFILE.dataset(), tmp_path / "root", []
     write_split(root / FOLDER, dataset)
     store = Store(tmp_path / "computed", carried=root / FOLDER)
-    monkeypatch.setattr("dnastudy.curves.Store", lambda: store)
-    monkeypatch.setattr("dnastudy.curves.blast_programs", lambda: ("blastn", "makeblastdb"))
-    monkeypatch.setattr("dnastudy.curves.split_record", lambda family, dataset: {})
+    monkeypatch.setattr("dnastudy.experiments.curve_plan.Store", lambda: store)
+    monkeypatch.setattr("dnastudy.experiments.curve_plan.blast_programs", lambda: ("blastn", "makeblastdb"))
+    monkeypatch.setattr("dnastudy.experiments.curve_plan.split_record", lambda family, dataset: {})
     first, second = (store.get(run, dataset) for run in curve_runs(PROFILE)[:2])
     for path in (tmp_path / "computed" / "runs").glob("*/record.json"):
         path.write_text(json.dumps({**json.loads(path.read_text()), "commit": "123456789abc-dirty"}))

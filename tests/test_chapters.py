@@ -10,7 +10,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 pytest.importorskip("papermill")
 
-from dnastudy.chapters import (
+from dnastudy.chapters.run import (
     HEADER,
     ChapterError,
     ParameterError,
@@ -22,7 +22,7 @@ from dnastudy.chapters import (
     refresh_sources,
     run_chapter,
 )
-from dnastudy.genes import DataError
+from dnastudy.data.genes import DataError
 
 PARAMETERS = f"""{HEADER}
 threshold: float = 0.5  # counts from here on

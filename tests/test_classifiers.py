@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from helpers import random_sequences
 
+from dnastudy.data.sequences import encode
 from dnastudy.models import MODELS, ModelError, create
-from dnastudy.sequences import encode
 from dnastudy.tasks.classifiers import BASELINES, Convolutional, on_embeddings, word_shares
-from dnastudy.tasks.genetype import GeneTypes
+from dnastudy.tasks.gene_types import GeneTypes
 
 SMALL = {"epochs": 1, "batch_nucleotides": 500, "context": 2}
 SETTINGS = {

@@ -16,8 +16,10 @@ import pytest
 import typer
 from helpers import ROOT, gene_frame, random_sequences
 
-from dnastudy import __version__, cli, study
-from dnastudy.genes import read_genes, write_genes
+from dnastudy import __version__
+from dnastudy.analysis import headline
+from dnastudy.cli import main
+from dnastudy.data.genes import read_genes, write_genes
 from dnastudy.models import MODELS
 
 TRAIN, VALIDATION, TEST = (random_sequences(60, seed=seed, low=5, high=64) for seed in (11, 12, 13))
@@ -48,18 +50,18 @@ def dnastudy(monkeypatch, capsys, tmp_path):
     monkeypatch.delenv("DNASTUDY_DATA", raising=False)
     monkeypatch.setenv("COLUMNS", "200")
     # the main program adds its groups and commands at each call
-    before = list(cli.app.registered_groups), list(cli.app.registered_commands)
+    before = list(main.app.registered_groups), list(main.app.registered_commands)
 
     def call(*words) -> Done:
-        cli.app.registered_groups, cli.app.registered_commands = map(list, before)
+        main.app.registered_groups, main.app.registered_commands = map(list, before)
         monkeypatch.setattr(sys, "argv", ["dnastudy", *map(str, words)])
         capsys.readouterr()
         with pytest.raises(SystemExit) as caught:
-            cli.main()
+            main.main()
         return Done(int(caught.value.code or 0), *capsys.readouterr())
 
     yield call
-    cli.app.registered_groups, cli.app.registered_commands = before
+    main.app.registered_groups, main.app.registered_commands = before
 
 
 @pytest.fixture
@@ -490,7 +492,7 @@ def test_models_are_listed_with_their_settings(dnastudy):
 def commands(command=None, path=()):
     """Every command of the program that is not hidden, as words."""
     if command is None:
-        command = typer.main.get_command(cli.app)
+        command = typer.main.get_command(main.app)
     if not hasattr(command, "commands"):
         return [path]
     kept = {name: sub for name, sub in command.commands.items() if not sub.hidden}
@@ -578,16 +580,16 @@ def closed_port(monkeypatch):
 def test_fetch_from_nowhere_names_the_address_and_leaves_nothing(
     refused, monkeypatch, tmp_path, closed_port, source, function
 ):
-    from dnastudy import sources
+    from dnastudy.data.sources import catalogue
 
-    monkeypatch.setattr(sources, function, partial(getattr(sources, function), retries=0, backoff=0))
+    monkeypatch.setattr(catalogue, function, partial(getattr(catalogue, function), retries=0, backoff=0))
     message = refused("data", "fetch", source, "--out", tmp_path / "data", "--base-url", closed_port)
     assert message.splitlines()[-1].startswith(f"error: {closed_port}/")
     assert not list(tmp_path.rglob("*.csv"))
 
 
 def test_fetch_options_reach_the_download(dnastudy, refused, monkeypatch, tmp_path):
-    from dnastudy import sources
+    from dnastudy.data.sources import catalogue
 
     seen = {}
 
@@ -595,7 +597,7 @@ def test_fetch_options_reach_the_download(dnastudy, refused, monkeypatch, tmp_pa
         seen.update(options, folder=folder)
         return {"genes": 3}
 
-    monkeypatch.setattr(sources, "fetch_ncbi", fetch)
+    monkeypatch.setattr(catalogue, "fetch_ncbi", fetch)
     words = ["--out", tmp_path / "n", "--max-length", 500, "--seed", 7, "--base-url", "http://mirror", "--json"]
     assert dnastudy("data", "fetch", "ncbi", *words).json == {"folder": str(tmp_path / "n"), "genes": 3}
     del seen["progress"]
@@ -617,12 +619,12 @@ def test_verify_finds_what_is_missing(dnastudy, tmp_path):
 def no_kernel(monkeypatch):
     """The project's root as current folder, and no kernel that could be started."""
     pytest.importorskip("papermill")
-    from dnastudy import _notebooks
+    from dnastudy.chapters import execute
 
-    def execute(*_):
+    def refused(*_):
         raise AssertionError("a kernel was asked for")
 
-    monkeypatch.setattr(_notebooks, "execute", execute)
+    monkeypatch.setattr(execute, "execute", refused)
     monkeypatch.chdir(ROOT)
 
 
@@ -680,7 +682,7 @@ def test_unknown_chapter_names_the_chapters(refused, no_kernel, tmp_path, monkey
     ids=lambda case: " ".join(case) if isinstance(case, list) else "",
 )
 def test_both_forms_of_a_parameter_reach_the_chapter(dnastudy, monkeypatch, tmp_path, options, given):
-    from dnastudy import chapters
+    from dnastudy.chapters import run
 
     seen = []
 
@@ -688,7 +690,7 @@ def test_both_forms_of_a_parameter_reach_the_chapter(dnastudy, monkeypatch, tmp_
         seen.append(words)
         return words[1]
 
-    monkeypatch.setattr(chapters, "run_chapter", run_chapter)
+    monkeypatch.setattr(run, "run_chapter", run_chapter)
     done = dnastudy("run", "ngrams", *options, "--output", tmp_path / "out.ipynb")
     assert seen == [("ngrams", tmp_path / "out.ipynb", given)]
     assert done.out == f"{tmp_path / 'out.ipynb'}\n"
@@ -714,7 +716,7 @@ def test_a_figure_that_is_not_reproduced_is_a_failure(dnastudy, monkeypatch):
     rows += [{"model": "mle-2", "ours": 3.9 * (1 + 2e-9), "relative_difference": 2e-9, **row}]
     for count, status in ((1, 0), (2, 1)):
         table = pd.DataFrame(rows[:count])
-        monkeypatch.setattr(study, "reproduce_ngrams", lambda *_, table=table: table)
+        monkeypatch.setattr(headline, "reproduce_ngrams", lambda *_, table=table: table)
         done = dnastudy("reproduce", "ngrams", "--data", "simulated")
         assert done.code == status
         assert done.out.splitlines()[-1].startswith("NOT all" if status else "all within")
@@ -735,7 +737,7 @@ def test_the_papers_ngram_figures_are_reproduced(dnastudy, real_data):
     # the paper's figures, typed from its tables rather than read from the package
     published = [3.995892420873019, 3.921454004294165, 3.8984796999031124, 3.8833813949079206, 3.872284693774787]
     published += [math.inf, 3.8616488768282546, 3.839022537717976, 3.8262975800581267]
-    records = study.published(ROOT)
+    records = headline.published(ROOT)
     found = dnastudy("reproduce", "ngrams", "--data", real_data, "--json")
     assert "fit" not in found.err, "what was computed once is not computed again"
     assert found.json["reproduced"] is True

@@ -14,8 +14,8 @@ from helpers import gene_frame
 from test_cli import TEST, TRAIN, VALIDATION, dnastudy, files, refused  # noqa: F401
 
 from dnastudy import models
-from dnastudy.genes import write_genes
-from dnastudy.sequences import read_fasta
+from dnastudy.data.fasta import read_fasta
+from dnastudy.data.genes import write_genes
 
 TINY = ["--set", "embedding=8", "units=8", "epochs=1", "layers=1"]
 

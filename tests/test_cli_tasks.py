@@ -8,8 +8,8 @@ import pytest
 from helpers import gene_frame, random_sequences
 from test_cli import TEST, dnastudy, files, refused  # noqa: F401
 
-from dnastudy.genes import write_genes
-from dnastudy.pairs import read_pairs
+from dnastudy.data.genes import write_genes
+from dnastudy.data.mutation_pairs import read_pairs
 
 
 @pytest.fixture

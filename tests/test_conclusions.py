@@ -14,17 +14,29 @@ from helpers import ROOT
 from test_memory import HAS, LENGTHS, SETTINGS, finished
 from test_texts import english
 
-from dnastudy import conclusions, hunger, memory
-from dnastudy.chapters import find_chapters
-from dnastudy.conclusions import CONFIRMED, LEARNING, OPEN, REFINED, REFUTED, Claim, answers, claims, learning_values
-from dnastudy.curves import curve_runs, text_runs
-from dnastudy.datasets import paper
-from dnastudy.detection import papers_means
-from dnastudy.models.base import ModelError
-from dnastudy.records import from_json, to_json
-from dnastudy.runs import Profile
-from dnastudy.study import FINDINGS, RECORDS, TASK_RECORDS
-from dnastudy.tasks.mutation import CALIBRATED
+from dnastudy.analysis import homology, learning_curves
+from dnastudy.analysis.claims import (
+    CONFIRMED,
+    LEARNING,
+    OPEN,
+    PAIRS,
+    REFINED,
+    REFUTED,
+    THEIRS,
+    Claim,
+    answers,
+    claims,
+    learning_values,
+)
+from dnastudy.analysis.headline import FINDINGS, RECORDS, TASK_RECORDS
+from dnastudy.analysis.mutations import papers_means
+from dnastudy.chapters.run import find_chapters
+from dnastudy.core.errors import ModelError
+from dnastudy.core.provenance import from_json, to_json
+from dnastudy.data.datasets import paper
+from dnastudy.experiments.curve_plan import curve_runs, text_runs
+from dnastudy.experiments.profile import Profile
+from dnastudy.tasks.mutation_detection import CALIBRATED
 
 TABLE, NETWORKS, RECURRENT = "N-grams of order 1 to 8", "Recurrent networks predict", "An LSTM predicts genes better"
 ALONE, DETECTS, PROBABILITY = "Perplexity alone", "Its LSTM detects mutations best", "The probability of a sequence"
@@ -329,17 +341,17 @@ def values(dataset, store):
 def test_what_is_known_of_learning_is_of_all_points(values, dataset, store):
     points = [*curve_runs(PROFILE), *text_runs(PROFILE, dataset)]
     assert values["points"] == len(points)
-    assert set(store.asked) == {run.name for run in [*points, *memory.alone_runs(PROFILE)]}
+    assert set(store.asked) == {run.name for run in [*points, *homology.alone_runs(PROFILE)]}
     assert values["share_with_relative"] == HAS.mean() and values["genes"] == "made up genes"
     assert values["alone"]["best"]["run"] == "family-expert-with-both", "by its validation genes"
     assert values["alone"]["best"]["label"] == "expert mixture + LSTM + Transformer"
     assert values["alone"]["best single order"]["run"].startswith("family-witten-bell-")
-    both, beside = values["pairs"][: 2 * len(conclusions.PAIRS)], values["pairs"][2 * len(conclusions.PAIRS) :]
-    assert [(p["first"], p["second"]) for p in both[::2]] == conclusions.PAIRS
-    assert [p["first"] for p in beside] == conclusions.THEIRS and {p["split"] for p in beside} == {memory.FAMILY}
+    both, beside = values["pairs"][: 2 * len(PAIRS)], values["pairs"][2 * len(PAIRS) :]
+    assert [(p["first"], p["second"]) for p in both[::2]] == PAIRS
+    assert [p["first"] for p in beside] == THEIRS and {p["split"] for p in beside} == {homology.FAMILY}
     assert {pair["split"] for pair in values["pairs"]} == {"own", "family"}
     for row in values["doubling"]:
-        if row["group"] == hunger.OWN_ALL:
+        if row["group"] == learning_curves.OWN_ALL:
             assert row["gain"] == pytest.approx(0.02 * 2 * (LENGTHS * HAS).sum() / LENGTHS.sum(), abs=0.003)
     groups = {row["corpus"] for row in values["hunger"]}
     assert groups == {"english", "english-4", "source-2", "genes, random split", "genes, split by family"}
@@ -376,7 +388,7 @@ def test_a_random_split_tells_all_where_relatives_make_no_difference(copy, value
     assert "expert mixture has" in copy.learning(values)[SPLIT].number, "of the best model on the own split"
 
 
-def _pairs(values, lstm, ngram, agree=True, splits=(memory.OWN, memory.FAMILY)):
+def _pairs(values, lstm, ngram, agree=True, splits=(homology.OWN, homology.FAMILY)):
     """Pairs of the paper's models with these intervals of the first minus the second, on some splits."""
     rows = []
     for pair in values["pairs"]:
@@ -413,7 +425,7 @@ def test_a_ranking_of_one_split_is_refined(copy, values):
     """Networks that are behind n-grams where these have relatives to recall."""
     better, worse = (-0.02, -0.01), (0.01, 0.02)
     everywhere = _pairs(values, better, better)
-    found = copy.learning(_pairs(everywhere, better, worse, splits=(memory.OWN,)))[RANKING]
+    found = copy.learning(_pairs(everywhere, better, worse, splits=(homology.OWN,)))[RANKING]
     assert found.verdict == REFINED
     own, family = found.number.split("without relatives")
     first, second = "Transformer, the paper's recipe", "8-gram, Laplace"
@@ -487,7 +499,7 @@ def test_answers_are_of_the_records(copy, values):
     assert f"{values['alone']['best']['nucleotide_perplexity']:.3f}" in text[1]
     assert values["alone"]["best"]["label"] in text[1]
     gains = {row["group"]: row["gain"] for row in values["doubling"] if row["label"] == "expert mixture"}
-    for group in (hunger.OWN_ALL, hunger.BY_FAMILY):
+    for group in (learning_curves.OWN_ALL, learning_curves.BY_FAMILY):
         assert f"{gains[group]:.3f}" in text[2]
 
 

@@ -11,14 +11,17 @@ import yaml
 from test_relatives import needs_mmseqs
 from test_texts import english
 
-from dnastudy import evaluation, models, relatives, runs
-from dnastudy.curves import curve_of, curve_runs, find_any, grid, points, text_runs
-from dnastudy.errors import ModelError
-from dnastudy.experiments import Store, run_id
-from dnastudy.relatives import nearest_relatives
-from dnastudy.runs import NEURAL, load_profile
-from dnastudy.splits import random_split
-from dnastudy.texts import ENGLISH, load_text, source_of
+from dnastudy import models
+from dnastudy.core.errors import ModelError
+from dnastudy.data.corpora import ENGLISH, load_text, source_of
+from dnastudy.data.splits import random_split
+from dnastudy.evaluation import metrics, scoring
+from dnastudy.experiments.curve_plan import curve_of, curve_runs, find_any, grid, points, text_runs
+from dnastudy.experiments.plan import NEURAL
+from dnastudy.experiments.profile import PROFILES, load_profile
+from dnastudy.experiments.store import Store, run_id
+from dnastudy.homology import mmseqs
+from dnastudy.homology.mmseqs import nearest_relatives
 
 FRACTIONS = [1, 0.5, 0.25, 0.125]
 TINY = {"embedding": 4, "units": 8, "layers": 1, "epochs": 2, "context": 3, "batch_nucleotides": 4000}
@@ -81,7 +84,7 @@ def cut_at_random(monkeypatch):
     """Split by family without MMseqs2: another cut of the same genes is all that these tests need."""
     done = []
     monkeypatch.setattr(
-        relatives, "split_by_family", lambda genes, *words: done.append(words) or random_split(genes, *words)
+        mmseqs, "split_by_family", lambda genes, *words: done.append(words) or random_split(genes, *words)
     )
     return done
 
@@ -193,7 +196,7 @@ def test_names_are_unique_for_any_shares(make, dataset):
     assert len({run.name for run in planned}) == len(planned)
 
 
-@pytest.mark.parametrize("name", sorted(path.stem for path in runs.PROFILES.glob("*.yaml")))
+@pytest.mark.parametrize("name", sorted(path.stem for path in PROFILES.glob("*.yaml")))
 def test_the_points_of_every_shipped_profile_can_be_made(name, dataset):
     profile = load_profile(name)
     planned = [*curve_runs(profile), *text_runs(profile, dataset)]
@@ -388,9 +391,9 @@ def test_a_run_on_half_of_the_genes_says_so(profile, dataset, store):
     assert data["description"] == (f"{dataset.description}, 1/2 of the training and validation genes (seed 1)")
     assert record["metrics"]["genes"] == len(dataset.test)
     model = models.create("ngram", planned[0.5].settings).fit(list(genes.train["sequence"]))
-    bits = evaluation.bits_per_base(evaluation.score(model, dataset.test))
+    bits = metrics.bits_per_base(scoring.score(model, dataset.test))
     assert record["metrics"]["bits_per_base"] == pytest.approx(bits, rel=1e-12)
-    assert record["validation_perplexity"] == pytest.approx(evaluation.quick_perplexity(model, genes.validation))
+    assert record["validation_perplexity"] == pytest.approx(scoring.quick_perplexity(model, genes.validation))
     whole = store.get(planned[1], dataset).record
     assert (whole["data"]["fraction"], whole["data"]["subset"]) == (1, None)
     assert whole["data"]["train_genes"] == len(dataset.train) and whole["id"] != record["id"]
@@ -420,9 +423,9 @@ def test_a_point_on_a_text_is_computed(model, corpus, profile, dataset, store):
     assert result.record["settings"]["letters"] == genes.letters
     again = result.model()
     assert again.settings.letters == genes.letters
-    bits = evaluation.bits_per_base(evaluation.score(again, genes.test))
+    bits = metrics.bits_per_base(scoring.score(again, genes.test))
     assert result.metrics["bits_per_base"] == pytest.approx(bits, rel=1e-9)
-    assert result.record["validation_perplexity"] == pytest.approx(evaluation.quick_perplexity(again, genes.validation))
+    assert result.record["validation_perplexity"] == pytest.approx(scoring.quick_perplexity(again, genes.validation))
     assert 0.8 < bits < math.log2(genes.letters) + 0.1
     if corpus == "source-2":
         assert bits > source_of(corpus).entropy_rate - 0.05
@@ -460,7 +463,7 @@ def test_points_are_means_over_seeds(profile, dataset, store):
     chosen = np.arange(len(dataset.test)) < 20
     some = points(results, 100, chosen)[-1]
     scores = results[0].scores()[:20]
-    assert some.bits[0] == pytest.approx(evaluation.bits_per_base(scores))
+    assert some.bits[0] == pytest.approx(metrics.bits_per_base(scores))
     law = curve_of(found)
     assert law.floor.shape == (101,) and np.isfinite(law.at(found[0].symbols)).all()
     assert law.at(found[0].symbols)[0] == pytest.approx(found[0].bits[0], abs=0.05)

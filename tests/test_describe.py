@@ -7,7 +7,13 @@ import pandas as pd
 import pytest
 from helpers import gene_frame, random_sequences
 
-from dnastudy.describe import conditional_entropy, describe_genes, describe_part, describe_relatives, kmer_counts
+from dnastudy.data.statistics import (
+    conditional_entropy,
+    describe_genes,
+    describe_part,
+    describe_relatives,
+    kmer_counts,
+)
 
 
 @pytest.fixture(scope="module")

@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 from helpers import ROOT
 
-from dnastudy.datasets import paper
-from dnastudy.detection import accuracies, evidence_rows, gains, mean_pairs, papers_means
-from dnastudy.errors import ModelError
-from dnastudy.study import published, published_outcomes
-from dnastudy.tasks.mutation import CALIBRATED, PAPER_RULES, RATIO, RATIO_NATS, RULES, SINGLE
+from dnastudy.analysis.headline import published, published_outcomes
+from dnastudy.analysis.mutations import accuracies, evidence_rows, gains, mean_pairs, papers_means
+from dnastudy.core.errors import ModelError
+from dnastudy.data.datasets import paper
+from dnastudy.tasks.mutation_detection import CALIBRATED, PAPER_RULES, RATIO, RATIO_NATS, RULES, SINGLE
 
 
 def _outcome(seed):

@@ -12,9 +12,9 @@ import nbformat
 import pytest
 from typer.main import get_command
 
-from dnastudy import cli
-from dnastudy.genes import write_genes
-from dnastudy.simulate import simulate_study
+from dnastudy.cli import main
+from dnastudy.data.genes import write_genes
+from dnastudy.data.simulation import simulate_study
 
 ROOT = Path(__file__).parents[1]
 BASH = re.compile(r"^```bash\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -41,7 +41,7 @@ COMMANDS = [
 
 @pytest.fixture(scope="module")
 def program():
-    return get_command(cli.app)
+    return get_command(main.app)
 
 
 def test_there_are_commands_to_check():

@@ -5,8 +5,8 @@ import pytest
 from helpers import random_sequences
 
 from dnastudy import models
+from dnastudy.data.sequences import encode
 from dnastudy.models import ensemble
-from dnastudy.sequences import encode
 
 TRAIN, HELD_OUT, TEST = (random_sequences(n, seed=seed, low=30, high=200) for n, seed in ((80, 1), (40, 2), (20, 3)))
 MEMBERS = [{"model": "ngram", "settings": {"order": order}} for order in (1, 3, 6)]
@@ -112,9 +112,9 @@ def test_each_member_trains_in_a_folder_of_its_own(tmp_path):
 
 
 def test_the_store_fits_each_member_once(tmp_path, monkeypatch):
-    from dnastudy.datasets import load_dataset
-    from dnastudy.experiments import Store
-    from dnastudy.runs import Run
+    from dnastudy.data.datasets import load_dataset
+    from dnastudy.experiments.plan import Run
+    from dnastudy.experiments.store import Store
 
     dataset, log = load_dataset("simulated", genes=200, seed=1), []
     store = Store(tmp_path)

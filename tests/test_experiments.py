@@ -17,13 +17,16 @@ import pytest
 import yaml
 from helpers import ROOT, gene_frame, random_sequences
 
-from dnastudy import evaluation, experiments, records, runs
-from dnastudy.datasets import Dataset, load_dataset
-from dnastudy.experiments import Store, run_id
-from dnastudy.files import whole_folder, write_whole
-from dnastudy.models.base import ModelError
-from dnastudy.records import code_hash, finite, from_json, to_json
-from dnastudy.runs import Run, all_runs, load_profile, ngram_runs
+from dnastudy.core import provenance
+from dnastudy.core.atomic import whole_folder, write_whole
+from dnastudy.core.errors import ModelError
+from dnastudy.core.provenance import code_hash, finite, from_json, to_json
+from dnastudy.data.datasets import Dataset, load_dataset
+from dnastudy.evaluation import metrics, scoring
+from dnastudy.experiments import store as stores
+from dnastudy.experiments.plan import Run, all_runs, ngram_runs
+from dnastudy.experiments.profile import PROFILES, load_profile
+from dnastudy.experiments.store import Store, run_id
 
 PACKAGE = ROOT / "dnastudy"
 LAPLACE = Run(name="laplace", model="ngram", settings={"order": 3, "smoothing": "laplace"}, replicates=100)
@@ -49,9 +52,9 @@ def store(tmp_path):
 def computed(monkeypatch):
     """What is computed from here on: "fit" and "score", in order."""
     seen = []
-    fit_model, score = experiments.fit_model, evaluation.score
-    monkeypatch.setattr(experiments, "fit_model", lambda *words: seen.append("fit") or fit_model(*words))
-    monkeypatch.setattr(evaluation, "score", lambda *words, **more: seen.append("score") or score(*words, **more))
+    fit_model, score = stores.fit_model, scoring.score
+    monkeypatch.setattr(stores, "fit_model", lambda *words: seen.append("fit") or fit_model(*words))
+    monkeypatch.setattr(scoring, "score", lambda *words, **more: seen.append("score") or score(*words, **more))
     return seen
 
 
@@ -151,7 +154,7 @@ def source(tmp_path, monkeypatch):
     """A copy of the package's sources that ids are made from; gives a function that edits one of them."""
     copy = tmp_path / "package"
     shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(records, "PACKAGE", copy)
+    monkeypatch.setattr(provenance, "PACKAGE", copy)
     code_hash.cache_clear()
 
     def edit(module: str, old: str, new: str) -> None:
@@ -209,7 +212,7 @@ def test_a_new_metric_scores_again_without_fitting_again(source, store, computed
     ],
 )
 def test_code_hash_of_a_file(tmp_path, monkeypatch, text, same):
-    monkeypatch.setattr(records, "PACKAGE", tmp_path)
+    monkeypatch.setattr(provenance, "PACKAGE", tmp_path)
     code_hash.cache_clear()
     (tmp_path / "plain.py").write_text("x = 1\n")
     plain = code_hash("plain.py")
@@ -221,7 +224,7 @@ def test_code_hash_of_a_file(tmp_path, monkeypatch, text, same):
 
 
 def test_docstrings_of_functions_and_classes_are_no_code(tmp_path, monkeypatch):
-    monkeypatch.setattr(records, "PACKAGE", tmp_path)
+    monkeypatch.setattr(provenance, "PACKAGE", tmp_path)
     text = 'class A:\n    """One."""\n\n    def f(self):\n        """Two\n        lines."""\n        return "three"\n'
     found = []
     for version in (text, text.replace("One", "1").replace("lines.", "and\n        more."), text.replace("three", "3")):
@@ -258,7 +261,7 @@ def test_a_fit_folder_without_its_facts_is_computed_again(store, computed):
 
 def test_an_error_leaves_nothing_and_the_next_call_computes(store, monkeypatch):
     with monkeypatch.context() as broken:
-        broken.setattr(evaluation, "metrics", lambda *_: 1 / 0)
+        broken.setattr(metrics, "summarise", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             store.get(LAPLACE, DATASET)
     assert not (store.root / "runs").exists()
@@ -277,7 +280,8 @@ from pathlib import Path
 sys.path.insert(0, {tests!r})
 import numpy, pandas
 import test_experiments as t
-from dnastudy import evaluation, experiments
+from dnastudy.evaluation import scoring
+from dnastudy.experiments import store as stores
 
 folder, moment = Path(sys.argv[1]), sys.argv[2]
 
@@ -303,13 +307,13 @@ def slow(module, name):
     setattr(module, name, call)
 
 moments = {{
-    "fitted": lambda: stop(experiments, "fit_model"),
+    "fitted": lambda: stop(stores, "fit_model"),
     "half a model saved": lambda: stop(numpy, "savez_compressed"),
-    "facts of the fit written": lambda: stop(experiments, "to_json"),
-    "scored": lambda: stop(evaluation, "score"),
+    "facts of the fit written": lambda: stop(stores, "to_json"),
+    "scored": lambda: stop(scoring, "score"),
     "half a run written": lambda: stop(pandas.DataFrame, "to_csv"),
-    "record ready": lambda: stop(experiments, "to_json", 2),
-    "together": lambda: (slow(experiments, "fit_model"), slow(evaluation, "score")),
+    "record ready": lambda: stop(stores, "to_json", 2),
+    "together": lambda: (slow(stores, "fit_model"), slow(scoring, "score")),
 }}
 moments[moment]()
 if moment == "together":
@@ -435,7 +439,7 @@ def test_the_record_says_what_was_done_on_what_with_what_and_where(store):
     assert record["parameters"] > 100
     assert all(0 < record["seconds"][key] < 60 for key in ("fit", "score"))
     assert 20 < record["peak_memory_mb"] < 20_000
-    assert record["commit"] == records.git_commit()
+    assert record["commit"] == provenance.git_commit()
     assert set(record["versions"]) == {"dnastudy", "python", "numpy", "pandas"}
     assert record["versions"]["numpy"] == np.__version__
     assert f"{os.cpu_count()} cores" in record["device"]
@@ -455,7 +459,7 @@ def test_groups_of_the_record_share_out_all_genes(store):
 
 def test_length_labels_at_their_borders():
     lengths = [1, 100, 101, 500, 501, 1000, 1001]
-    labels = experiments.length_labels(gene_frame(["A" * length for length in lengths]))
+    labels = store.length_labels(gene_frame(["A" * length for length in lengths]))
     assert list(labels) == [
         "   1-100 nt", "   1-100 nt", " 101-200 nt", " 401-500 nt", " 501-1000 nt", " 501-1000 nt", "1001 nt and more",
     ]  # fmt: skip
@@ -466,8 +470,8 @@ def test_scores_and_model_come_back_from_the_store_exactly(store):
     result = store.get(LAPLACE, DATASET)
     model = result.model()
     assert model.settings.order == 3
-    pd.testing.assert_frame_equal(result.scores(), evaluation.score(model, DATASET.test), check_exact=True)
-    assert evaluation.metrics(result.scores(), 100) == result.metrics
+    pd.testing.assert_frame_equal(result.scores(), scoring.score(model, DATASET.test), check_exact=True)
+    assert metrics.summarise(result.scores(), 100) == result.metrics
 
 
 def test_infinite_results_survive_the_file(store):
@@ -496,10 +500,10 @@ def test_json_there_and_back():
 
 
 def test_peak_memory_sees_a_large_array():
-    records.reset_peak_memory()
-    before = records.peak_memory_mb()
+    provenance.reset_peak_memory()
+    before = provenance.peak_memory_mb()
     block = np.ones(30 * 2**20 // 8 * 4)
-    assert records.peak_memory_mb() > before + 90
+    assert provenance.peak_memory_mb() > before + 90
     del block
 
 
@@ -514,7 +518,7 @@ def test_the_store_is_where_it_is_told_to_be(tmp_path, monkeypatch):
 
 # --- profiles ------------------------------------------------------------------------------------------------------
 
-SHIPPED = sorted(path.stem for path in runs.PROFILES.glob("*.yaml"))
+SHIPPED = sorted(path.stem for path in PROFILES.glob("*.yaml"))
 
 
 def test_the_promised_profiles_are_there():
@@ -525,7 +529,7 @@ def test_the_promised_profiles_are_there():
 @pytest.mark.parametrize("name", SHIPPED)
 def test_every_shipped_profile_loads_and_its_runs_are_different_runs(name):
     profile = load_profile(name)
-    given = yaml.safe_load((runs.PROFILES / f"{name}.yaml").read_text())
+    given = yaml.safe_load((PROFILES / f"{name}.yaml").read_text())
     found = profile.model_dump(exclude_unset=True)
     assert {key: found[key] for key in given} == given
     planned = all_runs(profile)
@@ -603,7 +607,7 @@ def test_a_file_is_whole_or_as_it_was(tmp_path, monkeypatch):
         raise OSError("no space left")
 
     with monkeypatch.context() as disk:
-        disk.setattr("dnastudy.files.os.fsync", full)  # the file is written, and not yet on the disk
+        disk.setattr("dnastudy.core.atomic.os.fsync", full)  # the file is written, and not yet on the disk
         with pytest.raises(OSError, match="no space left"):
             write_whole(path, "third")
     assert path.read_bytes() == b"second"

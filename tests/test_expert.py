@@ -9,12 +9,12 @@ import pytest
 from expert_twin import Twin
 from helpers import ROOT, random_sequences
 
-from dnastudy.compiled import cache_folder
+from dnastudy.data.sequences import encode, reverse_complement
+from dnastudy.data.simulation import simulate_study
 from dnastudy.models import ModelError, create
 from dnastudy.models.expert import state as layout
-from dnastudy.models.expert.memory import _sorted_places
-from dnastudy.sequences import encode, reverse_complement
-from dnastudy.simulate import simulate_study
+from dnastudy.models.expert.index import _sorted_places
+from dnastudy.models.expert.numba_cache import cache_folder
 
 
 def relatives(n: int, seed: int = 0, length: int = 90) -> list[str]:

@@ -8,10 +8,11 @@ from helpers import gene_frame
 from test_expert import relatives
 from typer.testing import CliRunner
 
-from dnastudy import cli, explain
+from dnastudy.analysis import explain
+from dnastudy.cli import main
+from dnastudy.data.sequences import reverse_complement
+from dnastudy.experiments.profile import load_profile
 from dnastudy.models import create
-from dnastudy.runs import load_profile
-from dnastudy.sequences import reverse_complement
 
 TRAIN, VALIDATION, TEST = (gene_frame(relatives(n, seed=s), f"s{s}-") for n, s in ((60, 41), (30, 42), (20, 43)))
 
@@ -82,17 +83,17 @@ def test_genes_are_found_by_id_or_symbol():
 
 def test_the_command(tmp_path, monkeypatch):
     monkeypatch.setenv("DNASTUDY_STORE", str(tmp_path / "store"))
-    monkeypatch.setattr("dnastudy.runs.PROFILES", tmp_path)
+    monkeypatch.setattr("dnastudy.experiments.profile.PROFILES", tmp_path)
     (tmp_path / "cpu.yaml").write_text(
         "data: simulated\nsimulated_genes: 300\nmle_orders: [1]\nlaplace_orders: [6]\ntrain_orders: [2]\n"
     )
     genes = load_profile("cpu").dataset()
     wanted = genes.test["id"].iloc[3]
-    done = CliRunner().invoke(cli.app, ["explain", wanted, "--json"])
+    done = CliRunner().invoke(main.app, ["explain", wanted, "--json"])
     assert done.exit_code == 0, done.output
     found = json.loads(done.stdout)
     assert found["id"] == wanted and len(found["bases"]) == found["nucleotides"]
     known = set(genes.train["id"])
     assert {copy["id"] for copy in found["copies"]} <= known
-    joined = CliRunner().invoke(cli.app, ["explain", wanted, "--joined", "--width", "80"])
+    joined = CliRunner().invoke(main.app, ["explain", wanted, "--joined", "--width", "80"])
     assert joined.exit_code == 0 and f"(id {wanted})" in joined.stdout

@@ -9,19 +9,22 @@ import numpy as np
 import pytest
 from helpers import gene_frame, random_sequences
 
-from dnastudy import cli, experiments, models
-from dnastudy.assess import assess_all
-from dnastudy.datasets import Dataset
-from dnastudy.detection import accuracies, mean_pairs
-from dnastudy.experiments import Store, run_id
-from dnastudy.generated import BEST, outcome_table, with_best
-from dnastudy.genes import write_genes
+from dnastudy import models
+from dnastudy.analysis.generated_genes import BEST, outcome_table, with_best
+from dnastudy.analysis.headline import headline
+from dnastudy.analysis.mutations import accuracies, mean_pairs
+from dnastudy.cli import main
+from dnastudy.core.provenance import code_hash
+from dnastudy.data.datasets import Dataset
+from dnastudy.data.genes import write_genes
+from dnastudy.experiments import store
+from dnastudy.experiments.plan import Run, all_runs, find_run, representatives
+from dnastudy.experiments.profile import load_profile
+from dnastudy.experiments.store import Store, run_id
+from dnastudy.experiments.task_runs import assess_all
 from dnastudy.models import MODELS, ModelError, create
-from dnastudy.records import code_hash
-from dnastudy.runs import Run, all_runs, find_run, load_profile, representatives
-from dnastudy.study import headline
 from dnastudy.tasks import TASKS
-from dnastudy.tasks.mutation import RULES
+from dnastudy.tasks.mutation_detection import RULES
 
 FILE = '''
 """Frequencies of the four nucleotides, and an end that comes with a constant probability."""
@@ -98,14 +101,14 @@ def dnastudy(monkeypatch, capsys, tmp_path):
     for name, rows in (("train", TRAIN), ("validation", VALIDATION), ("test", TEST)):
         write_genes(gene_frame(rows, name), tmp_path / f"{name}.csv")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(cli.app, "registered_groups", list(cli.app.registered_groups))
-    monkeypatch.setattr(cli.app, "registered_commands", list(cli.app.registered_commands))
+    monkeypatch.setattr(main.app, "registered_groups", list(main.app.registered_groups))
+    monkeypatch.setattr(main.app, "registered_commands", list(main.app.registered_commands))
 
     def call(words: str):
         monkeypatch.setattr(sys, "argv", ["dnastudy", *words.split()])
         capsys.readouterr()
         with pytest.raises(SystemExit) as caught:
-            cli.main()
+            main.main()
         return caught.value.code or 0, *capsys.readouterr()
 
     return call
@@ -183,7 +186,7 @@ def test_the_store_takes_it(added, dataset, tmp_path, monkeypatch):
     assert (result.record["family"], result.record["settings"]) == ("expert", {"pseudocount": 1.0})
     assert type(result.model()).__name__ == "Composition"
     np.testing.assert_array_equal(result.model().counts, create("composition").fit(TRAIN).counts)
-    monkeypatch.setattr(experiments, "fit_model", lambda *_: pytest.fail("computed twice"))
+    monkeypatch.setattr(store, "fit_model", lambda *_: pytest.fail("computed twice"))
     assert Store(tmp_path / "store").get(run, dataset, log.append).metrics == result.metrics
     assert log == ["fit mine", "score mine"]
     with pytest.raises(ModelError, match="cannot take more genes"):

@@ -12,14 +12,15 @@ from helpers import ROOT, gene_frame
 from test_cli import dnastudy, refused  # noqa: F401
 from test_relatives import PLANTED, frames, letters, needs_mmseqs, plant, substitute
 
-from dnastudy import __version__, relatives
-from dnastudy.blast import blast_programs, blast_relatives, confirmation
-from dnastudy.datasets import load_dataset
-from dnastudy.genes import read_genes, table_hash, write_genes
-from dnastudy.relatives import nearest_relatives, split_by_family
-from dnastudy.sequences import reverse_complement
-from dnastudy.simulate import simulate_genes
-from dnastudy.splits import family_split, random_split, subset
+from dnastudy import __version__
+from dnastudy.data.datasets import load_dataset
+from dnastudy.data.genes import read_genes, table_hash, write_genes
+from dnastudy.data.sequences import reverse_complement
+from dnastudy.data.simulation import simulate_genes
+from dnastudy.data.splits import family_split, random_split, subset
+from dnastudy.homology import mmseqs
+from dnastudy.homology.blast import blast_programs, blast_relatives, confirmation
+from dnastudy.homology.mmseqs import nearest_relatives, split_by_family
 
 PARTS = ["train", "validation", "test"]
 
@@ -249,7 +250,7 @@ def test_relatives_that_were_missed_are_found_again(simulated, monkeypatch):
     """Without a single link to begin with, the search of the parts alone leads to a clean split."""
     genes = simulated.head(120)
     assert min(related(family_split(genes, one_way(), seed=3))) > 2
-    monkeypatch.setattr(relatives, "links", lambda *_, **__: one_way())
+    monkeypatch.setattr(mmseqs, "links", lambda *_, **__: one_way())
     parts = split_by_family(genes, seed=3)
     assert related(parts) == [0, 0]
     assert sum(map(len, parts)) == 120
@@ -294,7 +295,7 @@ def test_blast_finds_what_was_planted(aligned, query, nearest, identity, coverag
 def test_blast_rows_follow_the_queries(aligned):
     queries, targets = aligned
     table = blast_relatives(queries, targets)
-    assert list(table.columns) == relatives.COLUMNS and list(table["id"]) == list(queries["id"])
+    assert list(table.columns) == mmseqs.COLUMNS and list(table["id"]) == list(queries["id"])
     odd = queries.set_index(np.arange(len(queries)) * 7)
     assert blast_relatives(odd, targets.iloc[::-1], threads=1).equals(table)
     assert (blast_relatives(queries, targets, 0.99, 0.9)["nearest"] != "").sum() == 2
@@ -315,7 +316,7 @@ def test_blast_takes_the_most_identical(ncbi):
 @pytest.mark.parametrize("targets", [[], ["AC"], ["GGTTCCAACTGACTGATCGATCGGATTACAGG"]])
 def test_blast_with_nothing_to_find(ncbi, queries, targets):
     table = blast_relatives(gene_frame(queries), gene_frame(targets, "t"))
-    assert list(table.columns) == relatives.COLUMNS and len(table) == len(queries)
+    assert list(table.columns) == mmseqs.COLUMNS and len(table) == len(queries)
     assert (table["nearest"] == "").all() and (table["identity"] == 0).all()
 
 
@@ -373,8 +374,8 @@ def test_blast_confirms_the_split_of_simulated_genes(ncbi, simulated, by_family)
 @pytest.mark.slow
 def test_blast_confirms_the_split_of_real_genes(ncbi, real_data, monkeypatch, record_property):
     """The study's own split by family; the default store keeps it, as it takes minutes."""
-    from dnastudy.experiments import Store
-    from dnastudy.runs import load_profile
+    from dnastudy.experiments.profile import load_profile
+    from dnastudy.experiments.store import Store
 
     monkeypatch.delenv("DNASTUDY_STORE", raising=False)
     monkeypatch.chdir(ROOT)
@@ -406,7 +407,7 @@ def gene_file(tmp_path_factory):
 def no_mmseqs(monkeypatch):
     """A machine without MMseqs2."""
     monkeypatch.delenv("DNASTUDY_MMSEQS", raising=False)
-    monkeypatch.setattr(relatives.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(mmseqs.importlib.util, "find_spec", lambda name: None)
     monkeypatch.setenv("PATH", "")
 
 

@@ -6,52 +6,52 @@ import pytest
 
 pytest.importorskip("altair")
 
-from dnastudy import figures, tables
+from dnastudy.display import charts, tables
 
 
 def line(y, **properties):
     import altair as alt
 
     frame = pd.DataFrame({"x": range(len(y)), "y": y, "family": "LSTM"})
-    encodings = figures.family_scale("family", "line", ["LSTM", "n-gram"])
+    encodings = charts.family_scale("family", "line", ["LSTM", "n-gram"])
     return alt.Chart(frame).mark_line().encode(x="x", y="y", **encodings).properties(**properties).interactive()
 
 
 def text(chart, **options) -> str:
-    return figures.digest(chart.to_dict(**options))["text/plain"]
+    return charts.digest(chart.to_dict(**options))["text/plain"]
 
 
 def test_digest_ignores_noise_but_not_changes():
-    figures.setup()
+    charts.setup()
     values = np.array([0.123, 3.87, 1.5])
     told = text(line(values))
     assert told == text(line(values * (1 + 1e-12)))  # another session counter, too: every chart gets a new name
     assert told != text(line(values * [1, 1.001, 1]))
     assert told.startswith("<chart vl-")
     assert told.endswith(": line; 3 rows; family, x, y>"), told
-    assert text(figures.loose(line(values))) == text(figures.loose(line(values * 1.01)))
-    assert text(figures.loose(line(values))) != text(figures.loose(line(values[:2])))
+    assert text(charts.loose(line(values))) == text(charts.loose(line(values * 1.01)))
+    assert text(charts.loose(line(values))) != text(charts.loose(line(values[:2])))
 
 
 def test_book_pictures_are_equal_for_equal_charts():
-    figures.setup()
-    one, two = (figures.book(line([1.0, 2.0], description="a line").to_dict()) for _ in range(2))
+    charts.setup()
+    one, two = (charts.book(line([1.0, 2.0], description="a line").to_dict()) for _ in range(2))
     assert one == two
-    many = figures.book(line(list(np.arange(2000.0)), description="many").to_dict())["text/html"]
+    many = charts.book(line(list(np.arange(2000.0)), description="many").to_dict())["text/html"]
     assert "data:image/png" in many
 
 
 def test_renderer_name_is_checked(monkeypatch):
     monkeypatch.setenv("DNASTUDY_CHARTS", "bok")
     with pytest.raises(ValueError, match="digest, book, got 'bok'"):
-        figures.setup()
+        charts.setup()
 
 
 def test_unknown_family_or_mark():
     with pytest.raises(ValueError, match="unknown model families"):
-        figures.family_scale("family", families=["GRU"])
+        charts.family_scale("family", families=["GRU"])
     with pytest.raises(ValueError, match="mark must be"):
-        figures.family_scale("family", "pie")
+        charts.family_scale("family", "pie")
 
 
 def linear(color: str) -> np.ndarray:
@@ -60,7 +60,7 @@ def linear(color: str) -> np.ndarray:
 
 
 def test_family_looks_differ_for_every_eye():
-    looks = list(figures.FAMILY_LOOKS.values())
+    looks = list(charts.FAMILY_LOOKS.values())
     assert len({look.shape for look in looks}) == len({tuple(look.dash) for look in looks}) == len(looks)
     colors = [look.color for look in looks]
     for paper in ("#ffffff", "#14181e"):
@@ -97,8 +97,8 @@ def test_table_is_plain_and_safe():
 
 
 def test_live_data_cannot_end_its_script():
-    figures.setup()
-    page = figures.book(line([1.0], description="x", title="</script><b>").to_dict())["text/html"]
+    charts.setup()
+    page = charts.book(line([1.0], description="x", title="</script><b>").to_dict())["text/html"]
     assert page.count("</script>") == 1
     data = page.split('<script type="application/json">')[1].split("</script>")[0]
     assert json.loads(data)["title"] == "</script><b>"
@@ -106,15 +106,15 @@ def test_live_data_cannot_end_its_script():
 
 def test_models_look_like_their_family_and_are_told_apart():
     families = {"Transformer": "Transformer", "8-gram": "n-gram", "LSTM": "LSTM", "12-gram": "n-gram"}
-    assert figures.FAMILY_LOOKS.keys() == figures.SECOND_LOOKS.keys()
-    both = figures.FAMILY_LOOKS["n-gram"], figures.SECOND_LOOKS["n-gram"]
-    looks = [*both, *(figures.FAMILY_LOOKS[name] for name in ("LSTM", "Transformer"))]
+    assert charts.FAMILY_LOOKS.keys() == charts.SECOND_LOOKS.keys()
+    both = charts.FAMILY_LOOKS["n-gram"], charts.SECOND_LOOKS["n-gram"]
+    looks = [*both, *(charts.FAMILY_LOOKS[name] for name in ("LSTM", "Transformer"))]
     for mark, channel, part in (("point", "shape", "shape"), ("line", "strokeDash", "dash")):
-        found = figures.model_scale("label", mark, families)
+        found = charts.model_scale("label", mark, families)
         color, other = (found[name].to_dict()["scale"] for name in ("color", channel))
         assert color["domain"] == other["domain"] == ["8-gram", "12-gram", "LSTM", "Transformer"], "by family"
         assert color["range"] == [look.color for look in looks]
         assert other["range"] == [getattr(look, part) for look in looks]
         assert len({str(look) for look in other["range"]}) == 4
     with pytest.raises(KeyError, match="nobody"):
-        figures.model_scale("label", "bar", {"model": "nobody"})
+        charts.model_scale("label", "bar", {"model": "nobody"})

@@ -5,12 +5,13 @@ import pandas as pd
 import pytest
 from helpers import ROOT
 
-from dnastudy.assess import Assessment
-from dnastudy.generated import BEST, equal_lengths, outcome_table, side_by_side, with_best
+from dnastudy.analysis.generated_genes import BEST, equal_lengths, outcome_table, side_by_side, with_best
+from dnastudy.analysis.headline import published, published_outcomes
+from dnastudy.experiments.plan import representatives
+from dnastudy.experiments.profile import load_profile
+from dnastudy.experiments.task_runs import Assessment
 from dnastudy.models import MODELS, model_class
-from dnastudy.runs import load_profile, representatives
-from dnastudy.study import published, published_outcomes
-from dnastudy.tasks.realness import REAL, SHUFFLED
+from dnastudy.tasks.generation_quality import REAL, SHUFFLED
 
 RECORDS = {"uniform": {"model": "uniform", "family": "reference", "settings": {}}}
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from helpers import random_sequences
 
-from dnastudy.fitting import fit_model
-from dnastudy.generation import NOTE, draw_lengths, generate, length_notes
+from dnastudy.data.sequences import encode
+from dnastudy.experiments.fitting import fit_model
 from dnastudy.models import MODELS, ModelError, create, load, model_class
-from dnastudy.sequences import encode
+from dnastudy.models.generation import NOTE, draw_lengths, generate, length_notes
 
 TYPES = ["long", "short"]
 TRAIN = [*random_sequences(40, seed=1, low=70, high=90), *random_sequences(40, seed=2, low=20, high=25)]

@@ -10,8 +10,18 @@ import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
 
-from dnastudy.genes import COLUMNS, DataError, Policy, ReadReport, check_genes, read_genes, table_hash, write_genes
-from dnastudy.sequences import END, EncodedSequences, decode, encode, read_fasta, reverse_complement
+from dnastudy.data.fasta import read_fasta
+from dnastudy.data.genes import (
+    COLUMNS,
+    DataError,
+    Policy,
+    ReadReport,
+    check_genes,
+    read_genes,
+    table_hash,
+    write_genes,
+)
+from dnastudy.data.sequences import END, EncodedSequences, decode, encode, reverse_complement
 
 HEADER = "NCBIGeneID,Symbol,Description,GeneType,GeneGroupIdentifier,GeneGroupMethod,NucleotideSequence\n"
 ROWS = '1,A1,"first, with a comma",PSEUDO,,,<ACGT>\n2,A2,second,ncRNA,,,<TTTTG>\n'

@@ -5,12 +5,12 @@ import pytest
 from helpers import gene_frame
 from sklearn.metrics import f1_score, recall_score
 
-from dnastudy.datasets import Dataset
-from dnastudy.fitting import fit_model
+from dnastudy.data.datasets import Dataset
+from dnastudy.data.sequences import encode
+from dnastudy.experiments.fitting import fit_model
 from dnastudy.models import create, model_class
-from dnastudy.sequences import encode
 from dnastudy.tasks.base import Case
-from dnastudy.tasks.genetype import GeneTypes, _as_many, _scores, bayes
+from dnastudy.tasks.gene_types import GeneTypes, _as_many, _scores, bayes
 
 SHARES = {"rich": [0.1, 0.4, 0.4, 0.1], "poor": [0.4, 0.1, 0.1, 0.4], "rare": [0.25] * 4}
 SMALL = {"genes": 15, "test_genes": 60, "replicates": 100, "least": 10}

@@ -10,13 +10,15 @@ pytest.importorskip("altair")
 
 from test_memory import FAMILIES, HAS, LENGTHS, SETTINGS, by_hand, drawn, finished, values_of
 
-from dnastudy import evaluation, figures, hunger, hunger_charts
-from dnastudy.curves import Point, curve_of, points
-from dnastudy.hunger import BY_FAMILY, OWN_ALL, OWN_WITHOUT, Line
-from dnastudy.powerlaw import EXPONENTS
-from dnastudy.runs import Run
-from dnastudy.tables import amount, amounts, duration, figure, nucleotides
-from dnastudy.texts import source_of
+from dnastudy.analysis import learning_curve_charts, learning_curves
+from dnastudy.analysis.learning_curves import BY_FAMILY, OWN_ALL, OWN_WITHOUT, Line
+from dnastudy.data.corpora import source_of
+from dnastudy.display import charts
+from dnastudy.display.tables import amount, amounts, duration, figure, nucleotides
+from dnastudy.evaluation import bootstrap, metrics
+from dnastudy.evaluation.scaling_law import EXPONENTS
+from dnastudy.experiments.curve_plan import Point, curve_of, points
+from dnastudy.experiments.plan import Run
 
 SYMBOLS = [1e5, 2e5, 4e5, 8e5, 1.6e6, 3.2e6]
 EXPONENT = float(EXPONENTS[150])
@@ -38,7 +40,7 @@ def line_of(bits, symbols=SYMBOLS, noise=0.0, label="LSTM", group=OWN_ALL, corpu
     """A curve through these bits; resamples differ by ``noise``, by as much at all points."""
     shifts = np.append(0, np.random.default_rng(0).normal(0, 1, RESAMPLES)) * noise
     found = [Point(float(s), float(b) + shifts, 2000.0, 2) for s, b in zip(symbols, bits, strict=True)]
-    fit = curve_of(found) if len(found) >= hunger.FEWEST else None
+    fit = curve_of(found) if len(found) >= learning_curves.FEWEST else None
     return Line(label, family, group, corpus, found, fit, floor)
 
 
@@ -91,19 +93,19 @@ def test_a_point_is_the_mean_over_its_seeds(runs):
             assert point.bits.shape == (RESAMPLES + 1,)
             assert point.bits[0] == pytest.approx(np.mean(each), rel=1e-12) and len(set(each)) == 2
             low, high = point.interval
-            assert low < point.bits[0] < high and point.interval == evaluation.interval(point.bits[1:])
+            assert low < point.bits[0] < high and point.interval == bootstrap.interval(point.bits[1:])
 
 
 def test_one_seed_has_the_resamples_of_its_genes(runs):
     for result, point in zip(of(runs, "ngram", "own")[::-1], points(of(runs, "ngram", "own"), RESAMPLES), strict=True):
-        np.testing.assert_allclose(point.bits[1:], evaluation.bootstrap(result.scores(), RESAMPLES), rtol=1e-12)
+        np.testing.assert_allclose(point.bits[1:], metrics.resampled_bits(result.scores(), RESAMPLES), rtol=1e-12)
         assert point.seeds == 1
 
 
 def test_resamples_of_several_seeds_lie_between_them_and_spread_further(runs):
     results = [r for r in of(runs, "lstm", "own") if r.record["data"]["fraction"] == 1]
     (point,) = points(results, 400)
-    each = np.stack([evaluation.bootstrap(r.scores(), 400) for r in results])
+    each = np.stack([metrics.resampled_bits(r.scores(), 400) for r in results])
     assert ((point.bits[1:] >= each.min(axis=0) - 1e-12) & (point.bits[1:] <= each.max(axis=0) + 1e-12)).all()
     middle = each.mean(axis=0)
     same = np.isclose(point.bits[1:], middle).mean()
@@ -125,7 +127,7 @@ def test_curves_of_different_models_are_paired(runs, tmp_path, model):
             other.append(finished(folder, bits, model, data=result.record["data"]))
         for one, two in zip(points(given, 200), points(other, 200), strict=True):
             np.testing.assert_allclose(one.bits - two.bits, gap, atol=1e-12)
-            assert evaluation.interval((one.bits - two.bits)[1:]) == pytest.approx((gap, gap), abs=1e-12)
+            assert bootstrap.interval((one.bits - two.bits)[1:]) == pytest.approx((gap, gap), abs=1e-12)
             assert np.ptp(one.bits) > 0.005, "while each varies"
 
 
@@ -141,7 +143,7 @@ def test_points_of_some_test_genes_are_of_those(runs):
 
 def test_curves_on_genes_are_of_three_groups(runs):
     planned, results = runs
-    lines = hunger.gene_lines(results, planned, HAS, RESAMPLES)
+    lines = learning_curves.gene_lines(results, planned, HAS, RESAMPLES)
     assert [(line.group, line.label) for line in lines] == [
         (group, label) for group in (OWN_ALL, OWN_WITHOUT, BY_FAMILY) for label in ("8-gram, Laplace", "LSTM")
     ]
@@ -159,17 +161,19 @@ def test_curves_on_genes_are_of_three_groups(runs):
 def test_groups_that_are_no_groups_are_left_out(runs):
     planned, results = runs
     for has in (np.zeros(len(HAS), bool), np.ones(len(HAS), bool)):
-        groups = {line.group for line in hunger.gene_lines(results, planned, has, RESAMPLES)}
+        groups = {line.group for line in learning_curves.gene_lines(results, planned, has, RESAMPLES)}
         assert groups == {OWN_ALL, BY_FAMILY}
     whole = [run for run in planned if run.fraction == 1 or run.model == "ngram"]
-    assert {line.label for line in hunger.gene_lines(results, whole, HAS, RESAMPLES)} == {"8-gram, Laplace"}
+    assert {line.label for line in learning_curves.gene_lines(results, whole, HAS, RESAMPLES)} == {"8-gram, Laplace"}
     two = [run for run in planned if run.fraction > 0.3]
-    assert all(line.law is None and len(line.points) == 2 for line in hunger.gene_lines(results, two, HAS, RESAMPLES))
+    assert all(
+        line.law is None and len(line.points) == 2 for line in learning_curves.gene_lines(results, two, HAS, RESAMPLES)
+    )
 
 
 def test_curves_on_texts_know_the_floor_of_simulated_sources(runs):
     planned, results = runs
-    lines = hunger.text_lines(results, [run for run in planned if run.corpus], RESAMPLES)
+    lines = learning_curves.text_lines(results, [run for run in planned if run.corpus], RESAMPLES)
     assert [(line.corpus, line.label) for line in lines] == [
         (corpus, label) for corpus in ("source-2", "english-4") for label in ("n-gram, Witten-Bell tuned", "LSTM")
     ]
@@ -180,21 +184,21 @@ def test_curves_on_texts_know_the_floor_of_simulated_sources(runs):
 
 def test_genes_beside_texts_have_names_of_their_own():
     line = line_of(law(SYMBOLS), label="12-gram, Witten-Bell tuned")
-    assert (hunger.renamed(line).corpus, hunger.renamed(line).label) == (
+    assert (learning_curves.renamed(line).corpus, learning_curves.renamed(line).label) == (
         "genes, random split",
         "n-gram, Witten-Bell tuned",
     )
-    family = hunger.renamed(line_of(law(SYMBOLS), group=BY_FAMILY))
+    family = learning_curves.renamed(line_of(law(SYMBOLS), group=BY_FAMILY))
     assert (family.corpus, family.label) == ("genes, split by family", "LSTM")
     text = line_of(law(SYMBOLS), group="english-4", corpus="english-4")
-    assert hunger.renamed(text) == text
+    assert learning_curves.renamed(text) == text
 
 
 # what curves foretell
 
 
 def test_a_power_law_is_foretold_by_the_power_law():
-    (row,) = hunger.backtest_rows([line_of(law(SYMBOLS))]).to_dict("records")
+    (row,) = learning_curves.backtest_rows([line_of(law(SYMBOLS))]).to_dict("records")
     assert row["law"] == pytest.approx(row["found"], abs=1e-9) == pytest.approx(law(SYMBOLS[-1]))
     assert (row["law_low"], row["law_high"]) == pytest.approx((row["found"], row["found"]), abs=1e-9)
     assert row["times"] == pytest.approx(2)
@@ -204,44 +208,44 @@ def test_a_power_law_is_foretold_by_the_power_law():
 
 def test_a_straight_line_is_foretold_by_the_straight_line():
     line = line_of(log_line(SYMBOLS))
-    (row,) = hunger.backtest_rows([line]).to_dict("records")
+    (row,) = learning_curves.backtest_rows([line]).to_dict("records")
     assert row["line"] == pytest.approx(row["found"], abs=1e-12) == pytest.approx(log_line(SYMBOLS[-1]))
     assert row["law"] > row["found"]
     for symbols in (1e3, 1e7, 1e10):
-        np.testing.assert_allclose(hunger.straight(line.points, symbols), log_line(symbols), rtol=1e-12)
+        np.testing.assert_allclose(learning_curves.straight(line.points, symbols), log_line(symbols), rtol=1e-12)
 
 
 def test_a_straight_line_is_of_the_last_three_points():
     bits = [9.0, 1.2, 3.4, *log_line(SYMBOLS[3:])]
-    np.testing.assert_allclose(hunger.straight(line_of(bits).points, 1e8), log_line(1e8), rtol=1e-12)
-    two = hunger.straight(line_of(log_line(SYMBOLS[:2]), SYMBOLS[:2]).points, 1e8)
+    np.testing.assert_allclose(learning_curves.straight(line_of(bits).points, 1e8), log_line(1e8), rtol=1e-12)
+    two = learning_curves.straight(line_of(log_line(SYMBOLS[:2]), SYMBOLS[:2]).points, 1e8)
     np.testing.assert_allclose(two, log_line(1e8), rtol=1e-12)
 
 
 def test_what_is_foretold_does_not_know_the_point():
     bits = law(SYMBOLS)
-    known, other = (hunger.backtest_rows([line_of([*bits[:-1], last])]).iloc[0] for last in (bits[-1], 1.0))
+    known, other = (learning_curves.backtest_rows([line_of([*bits[:-1], last])]).iloc[0] for last in (bits[-1], 1.0))
     assert other["found"] == 1 and other["law"] == known["law"] and other["line"] == known["line"]
     assert known["law_low"] == other["law_low"]
 
 
 def test_intervals_of_what_is_foretold_hold_what_shifts_the_curve():
     noise = 0.01
-    row = hunger.backtest_rows([line_of(log_line(SYMBOLS), noise=noise)]).iloc[0]
+    row = learning_curves.backtest_rows([line_of(log_line(SYMBOLS), noise=noise)]).iloc[0]
     shifts = np.random.default_rng(0).normal(0, 1, RESAMPLES) * noise
-    low, high = evaluation.interval(log_line(SYMBOLS[-1]) + shifts)
+    low, high = bootstrap.interval(log_line(SYMBOLS[-1]) + shifts)
     assert (row["line_low"], row["line_high"]) == pytest.approx((low, high), abs=1e-12)
     assert row["law_low"] < row["law"] < row["law_high"]
 
 
 def test_short_curves_foretell_nothing():
     short = line_of(law(SYMBOLS[:3]), SYMBOLS[:3])
-    assert hunger.backtest_rows([short, line_of(law(SYMBOLS[:2]), SYMBOLS[:2])]).empty
-    assert len(hunger.backtest_rows([short, line_of(law(SYMBOLS[:4]), SYMBOLS[:4])])) == 1
+    assert learning_curves.backtest_rows([short, line_of(law(SYMBOLS[:2]), SYMBOLS[:2])]).empty
+    assert len(learning_curves.backtest_rows([short, line_of(law(SYMBOLS[:4]), SYMBOLS[:4])])) == 1
 
 
 def test_what_is_promised_of_a_power_law():
-    (row,) = hunger.promise_rows([line_of(law(SYMBOLS))], paper=5e6).to_dict("records")
+    (row,) = learning_curves.promise_rows([line_of(law(SYMBOLS))], paper=5e6).to_dict("records")
     now = law(SYMBOLS[-1])
     for name, value in {
         "now": now,
@@ -255,12 +259,12 @@ def test_what_is_promised_of_a_power_law():
     assert law(row["needed"]) == pytest.approx(now - 0.1, abs=1e-8)
     assert (row["symbols"], row["parameters"], row["seeds"], row["told"]) == (SYMBOLS[-1], 2000, 2, True)
     assert row["error"] < 1e-8
-    beyond = hunger.promise_rows([line_of(law(SYMBOLS))], paper=5e6, gain=now - 1.5 + 1e-6).iloc[0]
+    beyond = learning_curves.promise_rows([line_of(law(SYMBOLS))], paper=5e6, gain=now - 1.5 + 1e-6).iloc[0]
     assert beyond["needed"] == math.inf == beyond["needed_high"], "below the floor"
 
 
 def test_what_is_promised_of_a_straight_line():
-    (row,) = hunger.promise_rows([line_of(log_line(SYMBOLS))], paper=5e6).to_dict("records")
+    (row,) = learning_curves.promise_rows([line_of(log_line(SYMBOLS))], paper=5e6).to_dict("records")
     assert row["line_at_paper"] == pytest.approx(log_line(5e6)) and row["line_at_ten"] == pytest.approx(log_line(3.2e7))
     assert row["line_needed"] == pytest.approx(SYMBOLS[-1] * 2 ** (0.1 / 0.04), rel=1e-9)
     assert log_line(row["line_needed"]) == pytest.approx(log_line(SYMBOLS[-1]) - 0.1)
@@ -268,7 +272,7 @@ def test_what_is_promised_of_a_straight_line():
 
 
 def test_curves_that_rise_promise_nothing():
-    (row,) = hunger.promise_rows([line_of(log_line(SYMBOLS, saved=-0.01))], paper=5e6).to_dict("records")
+    (row,) = learning_curves.promise_rows([line_of(log_line(SYMBOLS, saved=-0.01))], paper=5e6).to_dict("records")
     assert row["needed"] == row["line_needed"] == math.inf and not row["told"]
     assert row["at_ten"] == pytest.approx(row["floor"])
 
@@ -280,9 +284,9 @@ def test_a_curve_that_flattens_tells_a_floor():
         assert not line_of(bits).told
     assert not line_of(law(SYMBOLS[:2]), SYMBOLS[:2]).told, "no fit"
     assert not line_of(law(SYMBOLS, floor=-0.5, excess=2.5)).told, "a floor of 0 is the end of the scale"
-    found = hunger.hunger_rows([line_of(law(SYMBOLS)), line_of(steeper), line_of(steeper, floor=1.5)])
+    found = learning_curves.hunger_rows([line_of(law(SYMBOLS)), line_of(steeper), line_of(steeper, floor=1.5)])
     assert list(found["told"]) == [True, False, True] and list(found["known"]) == [False, False, True]
-    assert hunger.excess_rows([line_of(steeper)]).empty
+    assert learning_curves.excess_rows([line_of(steeper)]).empty
 
 
 def test_the_last_doubling_is_of_the_last_two_points():
@@ -293,7 +297,7 @@ def test_the_last_doubling_is_of_the_last_two_points():
 
 
 def test_curves_of_two_points_promise_nothing():
-    assert hunger.promise_rows([line_of(law(SYMBOLS[:2]), SYMBOLS[:2])], paper=5e6).empty
+    assert learning_curves.promise_rows([line_of(law(SYMBOLS[:2]), SYMBOLS[:2])], paper=5e6).empty
 
 
 # hunger
@@ -301,7 +305,7 @@ def test_curves_of_two_points_promise_nothing():
 
 def test_hunger_with_a_known_floor():
     """Symbols until 5 % above the entropy of the source, whatever floor the fit has."""
-    (row,) = hunger.hunger_rows([line_of(law(SYMBOLS), floor=1.6, corpus="source-2")]).to_dict("records")
+    (row,) = learning_curves.hunger_rows([line_of(law(SYMBOLS), floor=1.6, corpus="source-2")]).to_dict("records")
     assert row["known"] and row["floor"] == 1.6
     assert law(row["needed"]) == pytest.approx(1.6 * 1.05, abs=1e-8)
     assert row["needed"] == pytest.approx(1e6 * ((1.68 - 1.5) / 0.2) ** (-1 / EXPONENT), rel=1e-6)
@@ -310,45 +314,45 @@ def test_hunger_with_a_known_floor():
     assert row["doubling"] == pytest.approx(saved) == row["doubling_low"] == row["doubling_high"]
     assert (row["corpus"], row["symbols"], row["now"]) == ("source-2", SYMBOLS[-1], pytest.approx(law(SYMBOLS[-1])))
     assert row["exponent_low"] == pytest.approx(EXPONENT) == row["exponent_high"]
-    closer = hunger.hunger_rows([line_of(law(SYMBOLS), floor=1.6)], share=0.01).iloc[0]
+    closer = learning_curves.hunger_rows([line_of(law(SYMBOLS), floor=1.6)], share=0.01).iloc[0]
     assert law(closer["needed"]) == pytest.approx(1.616, abs=1e-8) and closer["needed"] > row["needed"]
 
 
 def test_hunger_with_a_fitted_floor():
-    (row,) = hunger.hunger_rows([line_of(law(SYMBOLS))]).to_dict("records")
+    (row,) = learning_curves.hunger_rows([line_of(law(SYMBOLS))]).to_dict("records")
     assert not row["known"] and row["floor"] == pytest.approx(1.5, abs=1e-8)
     assert law(row["needed"]) == pytest.approx(1.5 * 1.05, abs=1e-8)
     assert row["error"] < 1e-8
 
 
 def test_who_never_comes_near_the_floor_needs_endless_data():
-    far, zero = hunger.hunger_rows(
+    far, zero = learning_curves.hunger_rows(
         [line_of(law(SYMBOLS), floor=1.4), line_of(law(SYMBOLS, floor=0, exponent=float(EXPONENTS[60])))]
     ).to_dict("records")
     assert far["needed"] == far["needed_low"] == far["needed_high"] == math.inf
     assert zero["floor"] == pytest.approx(0, abs=1e-6) and zero["needed"] > 1e15
-    assert hunger.hunger_rows([line_of(law(SYMBOLS[:2]), SYMBOLS[:2], floor=1.5)]).empty
+    assert learning_curves.hunger_rows([line_of(law(SYMBOLS[:2]), SYMBOLS[:2], floor=1.5)]).empty
 
 
 def test_intervals_of_hunger_hold_their_figure():
-    row = hunger.hunger_rows([line_of(law(SYMBOLS), noise=0.005, floor=1.6)]).iloc[0]
+    row = learning_curves.hunger_rows([line_of(law(SYMBOLS), noise=0.005, floor=1.6)]).iloc[0]
     assert row["needed_low"] < row["needed"] < row["needed_high"]
     shifts = np.random.default_rng(0).normal(0, 1, RESAMPLES) * 0.005
     expected = [1e6 * ((1.68 - 1.5 - shift) / 0.2) ** (-1 / EXPONENT) for shift in shifts]
-    assert (row["needed_low"], row["needed_high"]) == pytest.approx(evaluation.interval(np.array(expected)), rel=1e-4)
+    assert (row["needed_low"], row["needed_high"]) == pytest.approx(bootstrap.interval(np.array(expected)), rel=1e-4)
 
 
 def test_excess_is_over_the_floor_that_is_known_or_fitted():
     lines = [line_of(law(SYMBOLS), floor=1.6, corpus="source-2"), line_of(law(SYMBOLS), corpus="english-4")]
-    found = hunger.excess_rows(lines)
+    found = learning_curves.excess_rows(lines)
     assert len(found) == 12 and list(found["known"]) == [True] * 6 + [False] * 6
     for (_, part), floor in zip(found.groupby("corpus", sort=False), (1.6, 1.5), strict=True):
         np.testing.assert_allclose(part["excess"], law(SYMBOLS) / floor - 1, atol=1e-7)
         np.testing.assert_allclose(part["ratio"], np.array(SYMBOLS) / 2000)
         assert (part["low"] <= part["excess"] + 1e-12).all() and (part["excess"] <= part["high"] + 1e-12).all()
     few = SYMBOLS[:2]
-    assert hunger.excess_rows([line_of(law(few), few)]).empty, "no fit, no floor"
-    assert len(hunger.excess_rows([line_of(law(few), few, floor=1.5)])) == 2
+    assert learning_curves.excess_rows([line_of(law(few), few)]).empty, "no fit, no floor"
+    assert len(learning_curves.excess_rows([line_of(law(few), few, floor=1.5)])) == 2
 
 
 # words
@@ -400,25 +404,25 @@ def english(saved, saved_of_four):
         line_of(log_line(SYMBOLS, saved), corpus=corpus, group=corpus, noise=0.001)
         for corpus, saved in (("english", saved), ("english-4", saved_of_four))
     ]
-    return hunger.hunger_rows(lines)
+    return learning_curves.hunger_rows(lines)
 
 
 def test_the_answer_says_what_the_last_doubling_saved():
-    less = hunger.answer(english(0.04, 0.02), "LSTM")
+    less = learning_curves.answer(english(0.04, 0.02), "LSTM")
     for corpus, saved in (("english", 0.04), ("english-4", 0.02)):
         assert f"{corpus} {saved / log_line(SYMBOLS[-1], saved):.1%} (" in less
     assert "still learning after 3.2 million of them, 1600.0 symbols a parameter, and by less than" in less
-    more = hunger.answer(english(0.02, 0.04), "LSTM")
+    more = learning_curves.answer(english(0.02, 0.04), "LSTM")
     assert "still learning" in more and "by no less than with all characters" in more
-    assert "done learning" in hunger.answer(english(0.04, -0.001), "LSTM")
-    assert hunger.answer(english(0.04, 0.02), "Transformer") == ""
+    assert "done learning" in learning_curves.answer(english(0.04, -0.001), "LSTM")
+    assert learning_curves.answer(english(0.04, 0.02), "Transformer") == ""
 
 
 def test_the_answer_names_sources_and_genes():
     lines = [
-        line_of(law(SYMBOLS), corpus="source-2", floor=1.6), hunger.renamed(line_of(law(SYMBOLS), group=BY_FAMILY))
+        line_of(law(SYMBOLS), corpus="source-2", floor=1.6), learning_curves.renamed(line_of(law(SYMBOLS), group=BY_FAMILY))
     ]  # fmt: skip
-    text = hunger.answer(hunger.hunger_rows(lines), "LSTM")
+    text = learning_curves.answer(learning_curves.hunger_rows(lines), "LSTM")
     assert f"source-2 {law(SYMBOLS[-1]) - 1.6:.3f}" in text and "One text" not in text
     saved = (law(SYMBOLS[-2]) - law(SYMBOLS[-1])) / law(SYMBOLS[-1])
     assert f"split by family {saved:.1%} (" in text
@@ -426,8 +430,8 @@ def test_the_answer_names_sources_and_genes():
 
 def test_tables_of_no_curves_have_their_columns():
     none, some = [line_of(law(SYMBOLS[:2]), SYMBOLS[:2])], [line_of(law(SYMBOLS))]
-    for rows in (lambda lines: hunger.promise_rows(lines, 5e6), hunger.backtest_rows, hunger.excess_rows,
-                 hunger.hunger_rows):  # fmt: skip
+    for rows in (lambda lines: learning_curves.promise_rows(lines, 5e6), learning_curves.backtest_rows, learning_curves.excess_rows,
+                 learning_curves.hunger_rows):  # fmt: skip
         empty, full = rows(none), rows(some)
         assert empty.empty and len(full) and list(empty.columns) == list(full.columns)
         assert not full.isna().any(axis=None)
@@ -442,7 +446,7 @@ def test_the_chart_of_curves_has_a_panel_a_group():
         line_of(log_line(SYMBOLS[:2]), SYMBOLS[:2], label="8-gram, Laplace", family="n-gram"),
         line_of(log_line(SYMBOLS[:2]), SYMBOLS[:2], group=BY_FAMILY, label="8-gram, Laplace", family="n-gram"),
     ]
-    chart = hunger_charts.curve_chart(lines, 1e8)
+    chart = learning_curve_charts.curve_chart(lines, 1e8)
     rows, description = drawn(chart)
     assert [panel["title"] for panel in chart.to_dict()["vconcat"]] == [OWN_ALL, BY_FAMILY]
     marks = [{mark["type"] for mark in values_of(panel, "mark")} for panel in chart.to_dict()["vconcat"]]
@@ -462,8 +466,8 @@ def test_the_chart_of_excess_has_what_is_above_the_floor():
         line_of(law(SYMBOLS), corpus="english"),
         line_of(law(SYMBOLS), corpus="english-4", label="Transformer", family="Transformer"),
     ]
-    frame = hunger.excess_rows(lines)
-    chart = hunger_charts.excess_chart(frame, ["english-4", "source-2"])
+    frame = learning_curves.excess_rows(lines)
+    chart = learning_curve_charts.excess_chart(frame, ["english-4", "source-2"])
     rows, description = drawn(chart)
     assert [panel["title"] for panel in chart.to_dict()["vconcat"]] == ["LSTM", "Transformer"]
     assert len(rows) == 6 + 3 + 6
@@ -475,6 +479,8 @@ def test_the_chart_of_excess_has_what_is_above_the_floor():
 
 
 def test_charts_are_drawn_for_the_book():
-    figures.setup()
-    html = figures.book(hunger_charts.curve_chart([line_of(law(SYMBOLS), noise=0.01)], 1e8).to_dict())["text/html"]
+    charts.setup()
+    html = charts.book(learning_curve_charts.curve_chart([line_of(law(SYMBOLS), noise=0.01)], 1e8).to_dict())[
+        "text/html"
+    ]
     assert "data-rows=" in html and '<img alt="Bits per base' in html

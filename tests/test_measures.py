@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from helpers import random_sequences
 
-from dnastudy.describe import kmer_counts
-from dnastudy.sequences import encode, reverse_complement
-from dnastudy.tasks.measures import describe, dust, jensen_shannon, longest_orf, shuffled, word_counts
+from dnastudy.data.sequences import encode, reverse_complement
+from dnastudy.data.statistics import kmer_counts
+from dnastudy.tasks.sequence_features import describe, dust, jensen_shannon, longest_orf, shuffled, word_counts
 
 GENES = random_sequences(60, seed=1, low=0, high=150)
 

@@ -8,11 +8,14 @@ import pytest
 
 pytest.importorskip("altair")
 
-from dnastudy import evaluation, figures, memory
-from dnastudy.curves import curve_runs
-from dnastudy.experiments import Result
-from dnastudy.memory import ALIGNED, FAMILY, FAMILY_SPLIT, NONE, OWN
-from dnastudy.runs import Profile, expert_trials
+from dnastudy.analysis import homology
+from dnastudy.analysis.homology import ALIGNED, FAMILY, FAMILY_SPLIT, NONE, OWN
+from dnastudy.display import charts
+from dnastudy.evaluation import metrics
+from dnastudy.experiments.curve_plan import curve_runs
+from dnastudy.experiments.plan import expert_trials
+from dnastudy.experiments.profile import Profile
+from dnastudy.experiments.store import Result
 
 LENGTHS = np.array([40, 100, 60, 250, 80, 120, 30, 90, 200, 70])
 IDENTITY = np.array([0, 0.7, 0.749999, 0.75, 0.98, 0.99, 1.0, 0, 0.85, 0])
@@ -42,7 +45,7 @@ def finished(folder, bits, model="ngram", lengths=LENGTHS, data=None, parameters
         "data": {"train": ["train"], "join": [], "split": OWN, "fraction": 1.0, "train_nucleotides": 1000}
         | (data or {}),
         "parameters": parameters,
-        "metrics": evaluation.metrics(scores, 100),
+        "metrics": metrics.summarise(scores, 100),
         "validation_perplexity": 2.0,
         **more,
     }
@@ -57,7 +60,7 @@ def by_hand(bits, chosen=slice(None)):
 
 
 def rows_of(chart):
-    told = figures.digest(chart.to_dict())["text/plain"]
+    told = charts.digest(chart.to_dict())["text/plain"]
     return int(told.split(";")[1].removesuffix("rows"))
 
 
@@ -84,7 +87,7 @@ def values_of(node, *keys):
 
 
 def test_identities_at_the_edges_of_their_classes():
-    found = memory.identity_classes(pd.DataFrame({"identity": IDENTITY}))
+    found = homology.identity_classes(pd.DataFrame({"identity": IDENTITY}))
     assert list(found) == [
         "none", "70% to 75%", "70% to 75%", "75% to 80%", "95% to 99%", "99% to 100%", "99% to 100%", "none",
         "85% to 90%", "none",
@@ -92,25 +95,25 @@ def test_identities_at_the_edges_of_their_classes():
 
 
 def test_every_edge_begins_its_class():
-    names = memory.class_names()
-    assert names[0] == NONE and len(names) == len(set(names)) == len(memory.EDGES) + 1
-    found = memory.identity_classes(pd.DataFrame({"identity": memory.EDGES}))
+    names = homology.class_names()
+    assert names[0] == NONE and len(names) == len(set(names)) == len(homology.EDGES) + 1
+    found = homology.identity_classes(pd.DataFrame({"identity": homology.EDGES}))
     assert list(found) == names[1:]
-    below = memory.identity_classes(pd.DataFrame({"identity": np.nextafter(memory.EDGES[1:], 0)}))
+    below = homology.identity_classes(pd.DataFrame({"identity": np.nextafter(homology.EDGES[1:], 0)}))
     assert list(below) == names[1:-1]
     assert names[1:] == sorted(names[1:])
 
 
 def test_classes_of_no_genes_and_of_genes_without_relatives():
-    assert len(memory.identity_classes(pd.DataFrame({"identity": np.array([], dtype=float)}))) == 0
-    assert set(memory.identity_classes(pd.DataFrame({"identity": np.zeros(3)}))) == {NONE}
+    assert len(homology.identity_classes(pd.DataFrame({"identity": np.array([], dtype=float)}))) == 0
+    assert set(homology.identity_classes(pd.DataFrame({"identity": np.zeros(3)}))) == {NONE}
 
 
 def test_classes_by_what_is_aligned():
     share = np.array([0, 1e-6, 0.2499, 0.25, 0.5, 1.0])
     nothing, little, more = ALIGNED
-    assert list(memory.aligned_classes(share)) == [nothing, little, little, more, more, more]
-    assert list(memory.aligned_classes(np.zeros(2))) == [nothing] * 2
+    assert list(homology.aligned_classes(share)) == [nothing, little, little, more, more, more]
+    assert list(homology.aligned_classes(np.zeros(2))) == [nothing] * 2
 
 
 # names of models
@@ -128,7 +131,7 @@ def test_classes_by_what_is_aligned():
     ],
 )
 def test_labels_name_the_recipe_only_where_it_is_the_paper_s(tmp_path, model, settings, label):
-    assert memory.short_label(finished(tmp_path, 1.9, model, settings=settings).record) == label
+    assert homology.short_label(finished(tmp_path, 1.9, model, settings=settings).record) == label
 
 
 PROFILE = Profile.parse(
@@ -148,7 +151,7 @@ PROFILE = Profile.parse(
 
 
 def test_runs_with_all_training_genes_are_grouped_by_model_and_split(tmp_path):
-    runs = memory.full_runs(PROFILE)
+    runs = homology.full_runs(PROFILE)
     assert runs == [run for run in curve_runs(PROFILE) if run.fraction == 1]
     results = {
         run.name: finished(
@@ -156,7 +159,7 @@ def test_runs_with_all_training_genes_are_grouped_by_model_and_split(tmp_path):
         )
         for run in runs
     }
-    found = memory.by_model(results, runs)
+    found = homology.by_model(results, runs)
     assert set(found) == {
         "8-gram, Laplace", "expert mixture", "LSTM", "Transformer", "LSTM, the paper's recipe"
     }  # fmt: skip
@@ -168,20 +171,20 @@ def test_runs_with_all_training_genes_are_grouped_by_model_and_split(tmp_path):
 
 
 def test_models_for_genes_without_relatives_are_all_fitted_on_the_split_by_family():
-    runs = {run.name: run for run in memory.alone_runs(PROFILE)}
-    assert len(runs) == len(memory.alone_runs(PROFILE)) == 2 + len(memory.ALONE) + 2 + 4
+    runs = {run.name: run for run in homology.alone_runs(PROFILE)}
+    assert len(runs) == len(homology.alone_runs(PROFILE)) == 2 + len(homology.ALONE) + 2 + 4
     assert {(run.split, run.fraction, run.test, run.replicates) for run in runs.values()} == {
         (FAMILY, 1, "test", 100)
     }  # fmt: skip
     trials = {run.name: run.settings for run in expert_trials(PROFILE)}
-    for name in memory.ALONE:
+    for name in homology.ALONE:
         assert runs[f"family-expert-{name}"].settings == trials[f"expert-{name}"]
     assert runs["family-expert"].settings == {}
     assert {runs[f"family-witten-bell-{order}"].settings["order"] for order in (2, 6)} == {2, 6}
     members = [member["model"] for member in runs["family-expert-with-both"].settings["members"]]
     assert members == ["expert", "lstm", "transformer"]
     wide = runs["family-expert-wide-with-both"].settings["members"]
-    assert wide[0]["settings"] == runs["family-expert-wide"].settings == memory.WIDE and wide[1]["model"] == "lstm"
+    assert wide[0]["settings"] == runs["family-expert-wide"].settings == homology.WIDE and wide[1]["model"] == "lstm"
     network = runs["family-expert-with-lstm"].settings["members"][1]["settings"]
     assert (network["units"], network["seed"]) == (8, 3), "the first seed's, by today's recipe"
 
@@ -216,8 +219,8 @@ def bits_of(results, names):
 
 
 def test_figures_of_classes_are_those_by_hand(results):
-    classes = memory.identity_classes(pd.DataFrame({"identity": IDENTITY}))
-    found = memory.grouped(results, {label: names[OWN] for label, names in MODELS.items()}, classes, 200)
+    classes = homology.identity_classes(pd.DataFrame({"identity": IDENTITY}))
+    found = homology.grouped(results, {label: names[OWN] for label, names in MODELS.items()}, classes, 200)
     assert len(found) == len(MODELS) * len(set(classes))
     for _, row in found.iterrows():
         chosen = classes == row["group"]
@@ -231,7 +234,7 @@ def test_figures_of_classes_are_those_by_hand(results):
 
 
 def test_the_ranking_is_that_by_hand_with_and_without_relatives(results):
-    found = memory.ranking(results, MODELS, HAS, 200)
+    found = homology.ranking(results, MODELS, HAS, 200)
     at = found.set_index(["label", "group"])
     assert at.index.is_unique and len(at) == 4 * len(MODELS)
     for label, names in MODELS.items():
@@ -248,13 +251,13 @@ def test_the_ranking_is_that_by_hand_with_and_without_relatives(results):
             assert row["low"] < row["nucleotide_perplexity"] < row["high"]
             assert row["seeds"] == len(names[OWN])
     low, high = results["laplace-own"].metrics["interval"]
-    alone = memory.ranking(results, {"8-gram, Laplace": MODELS["8-gram, Laplace"]}, HAS, 100).iloc[0]
+    alone = homology.ranking(results, {"8-gram, Laplace": MODELS["8-gram, Laplace"]}, HAS, 100).iloc[0]
     assert (alone["low"], alone["high"]) == pytest.approx((low, high)), "the interval of the run itself"
 
 
 @pytest.mark.parametrize(("has", "missing"), [(HAS & False, "own split, with"), (HAS | True, "own split, without")])
 def test_a_group_without_genes_has_no_row(results, has, missing):
-    groups = set(memory.ranking(results, MODELS, has, 100)["group"])
+    groups = set(homology.ranking(results, MODELS, has, 100)["group"])
     assert groups == {"own split", "own split, with", "own split, without", FAMILY_SPLIT} - {missing}
 
 
@@ -267,7 +270,7 @@ def test_shares_of_a_gain_are_those_by_hand(tmp_path):
     gained = {"none": 0.1, "far": 0.3, "near": -0.05}
     first = finished(tmp_path / "first", 1.9).scores()
     second = finished(tmp_path / "second", 1.9 - np.array([gained[label] for label in labels])).scores()
-    found = memory.gain_shares(first, second, labels, 500).set_index("group")
+    found = homology.gain_shares(first, second, labels, 500).set_index("group")
     total = sum((LENGTHS * (labels == name)).sum() * gain for name, gain in gained.items())
     for name, gain in gained.items():
         row, nucleotides = found.loc[name], LENGTHS[labels == name].sum()
@@ -275,30 +278,30 @@ def test_shares_of_a_gain_are_those_by_hand(tmp_path):
         assert row["low"] < row["gain"] < row["high"]
         assert (row["genes"], row["nucleotides"]) == ((labels == name).sum(), nucleotides / LENGTHS.sum())
     assert found["gain"].sum() == pytest.approx(1) and found.loc["near", "high"] < 0.01
-    alike = memory.gain_shares(first, second, ["all"] * len(LENGTHS), 100).iloc[0]
+    alike = homology.gain_shares(first, second, ["all"] * len(LENGTHS), 100).iloc[0]
     assert (alike["low"], alike["gain"], alike["high"]) == pytest.approx((1, 1, 1))
     with pytest.raises(ValueError, match="different genes"):
-        memory.gain_shares(first, second.iloc[::-1], labels, 100)
+        homology.gain_shares(first, second.iloc[::-1], labels, 100)
 
 
 def test_the_chart_of_classes_has_a_row_a_model_and_class_in_the_order_of_identity(results):
-    classes = memory.identity_classes(pd.DataFrame({"identity": IDENTITY}))
-    found = memory.grouped(results, {label: names[OWN] for label, names in MODELS.items()}, classes, 100)
-    chart = memory.recall_chart(found)
+    classes = homology.identity_classes(pd.DataFrame({"identity": IDENTITY}))
+    found = homology.grouped(results, {label: names[OWN] for label, names in MODELS.items()}, classes, 100)
+    chart = homology.recall_chart(found)
     rows, description = drawn(chart)
     assert len(rows) == len(found) == 3 * len(set(classes))
     assert {row["label"] for row in rows} == set(MODELS) and {row["group"] for row in rows} == set(classes)
     assert "relative" in description and description.endswith(".")
-    last = found[found["group"] == memory.class_names()[-1]]
+    last = found[found["group"] == homology.class_names()[-1]]
     for row in last.itertuples():
         assert f"{row.label} {row.nucleotide_perplexity:.2f}" in description
     orders = {tuple(order) for order in values_of(chart.to_dict()["layer"], "x", "sort")}
-    assert orders == {tuple(name for name in memory.class_names() if name in set(classes))}
+    assert orders == {tuple(name for name in homology.class_names() if name in set(classes))}
     assert next(iter(orders))[0] == NONE
 
 
 def test_the_chart_of_the_ranking_has_three_groups_a_model(results):
-    chart = memory.ranking_chart(memory.ranking(results, MODELS, HAS, 100))
+    chart = homology.ranking_chart(homology.ranking(results, MODELS, HAS, 100))
     rows, description = drawn(chart)
     assert len(rows) == 9
     assert {row["group"] for row in rows} == {"own split", "own split, without", FAMILY_SPLIT}
@@ -309,7 +312,7 @@ def test_the_chart_of_the_ranking_has_three_groups_a_model(results):
 
 
 def test_charts_are_drawn_for_the_book(results):
-    figures.setup()
-    chart = memory.ranking_chart(memory.ranking(results, MODELS, HAS, 100))
-    html = figures.book(chart.to_dict())["text/html"]
+    charts.setup()
+    chart = homology.ranking_chart(homology.ranking(results, MODELS, HAS, 100))
+    html = charts.book(chart.to_dict())["text/html"]
     assert f'data-rows="{rows_of(chart)}"' in html and "<img alt=" in html

@@ -10,8 +10,8 @@ import pytest
 from helpers import random_sequences
 
 from dnastudy import models
+from dnastudy.data.sequences import END, NUCLEOTIDES, encode, map_parts
 from dnastudy.models import MODELS, ModelError, base, create
-from dnastudy.sequences import END, NUCLEOTIDES, encode, map_parts
 
 TRAIN = random_sequences(150, seed=1, low=1)
 TEST = ["", "A", "ACGT", "TTTTTTTTTTTTTTTT", *random_sequences(30, seed=2)]

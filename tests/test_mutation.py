@@ -10,16 +10,17 @@ import pandas as pd
 import pytest
 from helpers import gene_frame, random_sequences
 
-from dnastudy import assess as assessing
-from dnastudy.assess import assess, create_task
-from dnastudy.datasets import Dataset
-from dnastudy.experiments import Store
+from dnastudy.data.datasets import Dataset
+from dnastudy.data.mutation_pairs import make_pairs
+from dnastudy.data.sequences import reverse_complement
+from dnastudy.evaluation.proportions import gain, resampled_means, shares
+from dnastudy.experiments import task_runs as assessing
+from dnastudy.experiments.plan import Run
+from dnastudy.experiments.profile import load_profile
+from dnastudy.experiments.store import Store
+from dnastudy.experiments.task_runs import assess, create_task
 from dnastudy.models import create
-from dnastudy.pairs import make_pairs
-from dnastudy.runs import Run, load_profile
-from dnastudy.sequences import reverse_complement
-from dnastudy.tasks.mutation import CALIBRATED, EVIDENCE, PAPER_RULES, RATIO, calibrate, detect, evidence
-from dnastudy.tasks.proportions import gain, resampled_means, shares
+from dnastudy.tasks.mutation_detection import CALIBRATED, EVIDENCE, PAPER_RULES, RATIO, calibrate, detect, evidence
 
 TRAIN, VALIDATION, TEST = (gene_frame(random_sequences(90, seed=s, low=30, high=90), p) for s, p in
                            ((31, "a"), (32, "b"), (33, "c")))  # fmt: skip

@@ -7,9 +7,9 @@ from helpers import random_sequences
 from torch import nn
 
 from dnastudy import models
+from dnastudy.data.sequences import encode
 from dnastudy.models.networks import Contexts
 from dnastudy.models.packed import packed
-from dnastudy.sequences import encode
 from dnastudy.training.batches import START, Symbols
 
 CASES = {

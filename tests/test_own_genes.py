@@ -8,9 +8,9 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 from traitlets.config import Config
 
-from dnastudy.chapters import find_chapters
-from dnastudy.genes import write_genes
-from dnastudy.parameters import INJECTED
+from dnastudy.chapters.parameters import INJECTED
+from dnastudy.chapters.run import find_chapters
+from dnastudy.data.genes import write_genes
 
 
 def _random(n: int, length: int, seed: int = 0) -> list[str]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.optimize import least_squares
 
-from dnastudy.powerlaw import EXPONENTS, PowerLaw, fit_power_law
+from dnastudy.evaluation.scaling_law import EXPONENTS, PowerLaw, fit_power_law
 
 SYMBOLS = np.array([31e3, 62e3, 125e3, 250e3, 5e5, 1e6, 2e6])
 UNIT = math.exp(np.log(SYMBOLS).mean())

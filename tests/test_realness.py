@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from helpers import gene_frame, random_sequences
 
-from dnastudy.datasets import Dataset
-from dnastudy.fitting import fit_model
-from dnastudy.relatives import families
-from dnastudy.sequences import reverse_complement
+from dnastudy.data.datasets import Dataset
+from dnastudy.data.sequences import reverse_complement
+from dnastudy.experiments.fitting import fit_model
+from dnastudy.homology.mmseqs import families
 from dnastudy.tasks.base import Case
-from dnastudy.tasks.realness import Realness
+from dnastudy.tasks.generation_quality import Realness
 
 SMALL = {"genes": 60, "words": [2, 3], "temperatures": [1.0], "classifiers": ["linear on k-mers"], "folds": 3,
          "replicates": 100}  # fmt: skip

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from helpers import gene_frame
 
-from dnastudy import relatives
-from dnastudy.genes import read_genes
-from dnastudy.relatives import mmseqs_binary, nearest_relatives, study_relatives
-from dnastudy.sequences import reverse_complement
+from dnastudy.data.genes import read_genes
+from dnastudy.data.sequences import reverse_complement
+from dnastudy.homology import mmseqs
+from dnastudy.homology.mmseqs import mmseqs_binary, nearest_relatives, study_relatives
 
 try:
     mmseqs_binary()
@@ -124,13 +124,13 @@ def test_nearest_is_the_most_identical():
 @pytest.mark.parametrize("targets", [[], ["AC"], ["GGTTCCAACTGACTGATCGATCGGATTACAGG"]])
 def test_nothing_to_find(queries, targets):
     table = nearest_relatives(gene_frame(queries), gene_frame(targets, "t"))
-    assert list(table.columns) == relatives.COLUMNS and len(table) == len(queries)
+    assert list(table.columns) == mmseqs.COLUMNS and len(table) == len(queries)
     assert (table["nearest"] == "").all() and (table["identity"] == 0).all()
 
 
 @needs_mmseqs
 def test_no_files_are_left(planted, tmp_path, monkeypatch):
-    monkeypatch.setattr(relatives.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(mmseqs.tempfile, "tempdir", str(tmp_path))
     nearest_relatives(*planted)
     assert list(tmp_path.iterdir()) == []
 
@@ -152,7 +152,7 @@ def test_binary_is_looked_for(monkeypatch, tmp_path):
     with pytest.raises(FileNotFoundError, match="DNASTUDY_MMSEQS"):
         mmseqs_binary()
     monkeypatch.delenv("DNASTUDY_MMSEQS")
-    monkeypatch.setattr(relatives.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(mmseqs.importlib.util, "find_spec", lambda name: None)
     monkeypatch.setenv("PATH", str(tmp_path))
     assert mmseqs_binary() == program
     monkeypatch.setenv("PATH", "")

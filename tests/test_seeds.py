@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from dnastudy import evaluation, seeds
-from dnastudy.datasets import load_dataset
-from dnastudy.experiments import Store
-from dnastudy.runs import Run
+from dnastudy.data.datasets import load_dataset
+from dnastudy.evaluation import metrics
+from dnastudy.experiments import replicates
+from dnastudy.experiments.plan import Run
+from dnastudy.experiments.store import Store
 
 SETTINGS = {"embedding": 4, "units": 8, "epochs": 1}
 
@@ -23,11 +24,11 @@ def results(tmp_path_factory):
 
 
 def test_kinds_are_names_without_seeds(results):
-    assert seeds.kinds(results) == {"lstm": ["lstm-1", "lstm-2"], "ngram-3": ["ngram-3"]}
+    assert replicates.kinds(results) == {"lstm": ["lstm-1", "lstm-2"], "ngram-3": ["ngram-3"]}
 
 
 def test_the_mean_over_seeds_is_the_mean_of_their_bits(results):
-    found = seeds.over_seeds(results, 100)
+    found = replicates.over_seeds(results, 100)
     assert set(found) == {"lstm"}
     bits = [results[name].metrics["bits_per_base"] for name in ("lstm-1", "lstm-2")]
     assert found["lstm"]["bits_per_base"] == pytest.approx(np.mean(bits), rel=1e-12)
@@ -38,26 +39,26 @@ def test_the_mean_over_seeds_is_the_mean_of_their_bits(results):
 
 
 def test_a_mean_table_is_a_score_table(results):
-    table = seeds.mean_scores([results["lstm-1"], results["lstm-2"]])
+    table = replicates.mean_scores([results["lstm-1"], results["lstm-2"]])
     one = results["lstm-1"].scores()
     assert list(table.columns) == list(one.columns)
     stretches = table[[c for c in table if c.startswith("log_prob_from")]].sum(axis=1)
     np.testing.assert_allclose(stretches, table["nucleotide_log_prob"], rtol=1e-12)
-    by_position = evaluation.by_position(table, 100)
+    by_position = metrics.by_position(table, 100)
     assert by_position["nucleotides"].sum() == table["nucleotides"].sum()
-    difference = evaluation.paired_difference(table, one, 100)
+    difference = metrics.paired_difference(table, one, 100)
     expected = (results["lstm-2"].metrics["bits_per_base"] - results["lstm-1"].metrics["bits_per_base"]) / 2
     assert difference["bits_per_base"] == pytest.approx(expected, abs=1e-12)
 
 
 def test_what_seeds_do_not_agree_on_is_not_called_better(results):
     """Both seeds ahead of the n-gram or behind it: told by the interval; one on each side: not told."""
-    found = seeds.difference(results, ["lstm-1", "lstm-2"], ["ngram-3"], 100)
+    found = replicates.difference(results, ["lstm-1", "lstm-2"], ["ngram-3"], 100)
     bits = {name: result.metrics["bits_per_base"] for name, result in results.items()}
     sides = {bits[name] < bits["ngram-3"] for name in ("lstm-1", "lstm-2")}
     assert found["seeds_agree"] == (len(sides) == 1)
-    assert not seeds.difference(results, ["lstm-1", "lstm-2"], ["lstm-1"], 100)["seeds_agree"]
-    assert seeds.ahead({"interval": [-0.2, -0.1], "seeds_agree": True}) == -1
-    assert seeds.ahead({"interval": [0.1, 0.2], "seeds_agree": True}) == 1
-    assert seeds.ahead({"interval": [-0.1, 0.2], "seeds_agree": True}) == 0
-    assert seeds.ahead({"interval": [0.1, 0.2], "seeds_agree": False}) == 0
+    assert not replicates.difference(results, ["lstm-1", "lstm-2"], ["lstm-1"], 100)["seeds_agree"]
+    assert replicates.ahead({"interval": [-0.2, -0.1], "seeds_agree": True}) == -1
+    assert replicates.ahead({"interval": [0.1, 0.2], "seeds_agree": True}) == 1
+    assert replicates.ahead({"interval": [-0.1, 0.2], "seeds_agree": True}) == 0
+    assert replicates.ahead({"interval": [0.1, 0.2], "seeds_agree": False}) == 0

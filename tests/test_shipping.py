@@ -5,13 +5,15 @@ import re
 import numpy as np
 import pytest
 
-from dnastudy import evaluation, models, shipping
-from dnastudy.assess import typed_run
-from dnastudy.datasets import load_dataset
-from dnastudy.errors import ModelError
-from dnastudy.experiments import Store
-from dnastudy.generation import generate
-from dnastudy.runs import Run
+from dnastudy import models
+from dnastudy.analysis import model_card
+from dnastudy.core.errors import ModelError
+from dnastudy.data.datasets import load_dataset
+from dnastudy.evaluation import metrics, scoring
+from dnastudy.experiments.plan import Run
+from dnastudy.experiments.store import Store
+from dnastudy.experiments.task_runs import typed_run
+from dnastudy.models.generation import generate
 
 
 @pytest.fixture
@@ -26,14 +28,14 @@ def made(tmp_path):
 def test_a_model_is_shipped_and_its_card_is_of_what_is_shipped(made, tmp_path, monkeypatch):
     dataset, store, chosen = made
     folder = tmp_path / "trained"
-    shipping.ship(chosen, dataset.test, store.relatives(dataset), 100, folder)
+    model_card.ship(chosen, dataset.test, store.relatives(dataset), 100, folder)
     monkeypatch.setattr(models, "TRAINED", folder)
     shipped = models.load("lstm")
     whole = chosen["lstm"].model()
     for a, b in zip(shipped.log_distributions(["ACGTTGCA"]), whole.log_distributions(["ACGTTGCA"]), strict=True):
         np.testing.assert_allclose(a, b, atol=0.01)
     card = (folder / "README.md").read_text()
-    figure = evaluation.nucleotide_perplexity(evaluation.score(shipped, dataset.test))
+    figure = metrics.nucleotide_perplexity(scoring.score(shipped, dataset.test))
     assert f"nucleotide perplexity {figure:.4f}" in card and "`lstm-1-typed`" in card
     assert "units=8" in card and "Limits" in card
     types = whole.settings.types
@@ -43,9 +45,9 @@ def test_a_model_is_shipped_and_its_card_is_of_what_is_shipped(made, tmp_path, m
 
 def test_a_model_that_is_too_large_is_refused_and_nothing_is_left(made, tmp_path, monkeypatch):
     dataset, store, chosen = made
-    monkeypatch.setattr(shipping, "LARGEST", 100)
+    monkeypatch.setattr(model_card, "LARGEST", 100)
     with pytest.raises(ModelError, match="come with the package"):
-        shipping.ship(chosen, dataset.test, store.relatives(dataset), 100, tmp_path / "trained")
+        model_card.ship(chosen, dataset.test, store.relatives(dataset), 100, tmp_path / "trained")
     assert not any((tmp_path / "trained").glob("*")) if (tmp_path / "trained").exists() else True
 
 

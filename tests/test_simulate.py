@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dnastudy.describe import conditional_entropy, describe_part, describe_relatives, kmer_counts
-from dnastudy.genes import COLUMNS, check_genes, table_hash
-from dnastudy.relatives import mmseqs_binary, study_relatives
-from dnastudy.sequences import decode, encode, reverse_complement
-from dnastudy.simulate import MAX_LENGTH, MarkovSource, _mutate, iid_source, simulate_genes, simulate_study
+from dnastudy.data.genes import COLUMNS, check_genes, table_hash
+from dnastudy.data.sequences import decode, encode, reverse_complement
+from dnastudy.data.simulation import MAX_LENGTH, MarkovSource, _mutate, iid_source, simulate_genes, simulate_study
+from dnastudy.data.statistics import conditional_entropy, describe_part, describe_relatives, kmer_counts
+from dnastudy.homology.mmseqs import mmseqs_binary, study_relatives
 
 REAL = json.loads((Path(__file__).parents[1] / "results" / "genes-real.json").read_text())
 

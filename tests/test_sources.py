@@ -17,10 +17,10 @@ import numpy as np
 import pytest
 import yaml
 
-from dnastudy import download as transport
-from dnastudy import sources
-from dnastudy.download import FetchError, download, file_hash, wrong_content
-from dnastudy.genes import read_genes
+from dnastudy.data.genes import read_genes
+from dnastudy.data.sources import catalogue
+from dnastudy.data.sources import http as transport
+from dnastudy.data.sources.http import FetchError, download, file_hash, wrong_content
 
 BODY = bytes(np.random.default_rng(0).integers(0, 256, 200_000, dtype=np.uint8))
 QUICK = {"timeout": 0.3, "backoff": 0.01}
@@ -354,7 +354,7 @@ def test_killed_in_the_middle(server, tmp_path):
         f"from dnastudy.download import download; download({server.url + '/file'!r}, {str(tmp_path / 'file')!r}, "
         f"blob={blob_id(BODY)!r}, timeout=30)"
     )
-    process = subprocess.Popen([sys.executable, "-c", code], cwd=sources.Path(__file__).parents[1])
+    process = subprocess.Popen([sys.executable, "-c", code], cwd=catalogue.Path(__file__).parents[1])
     part, end = tmp_path / "file.part", time.monotonic() + 20
     while not (part.exists() and part.stat().st_size > 50_000):
         assert process.poll() is None and time.monotonic() < end
@@ -389,30 +389,30 @@ def paper(server, tmp_path):
 def test_paper_files_through_faults_then_kept(server, paper, tmp_path):
     server.script |= {"/repo/Datasets/train.csv": ["503", "corrupt"], "/repo/Datasets/test.csv": ["truncate", "stall"]}
     folder, told = tmp_path / "data", []
-    sources.fetch_paper(folder, registered=paper, progress=lambda *what: told.append(what), **QUICK)
+    catalogue.fetch_paper(folder, registered=paper, progress=lambda *what: told.append(what), **QUICK)
     assert (folder / "genes" / "test.csv").read_bytes() == b"2" * 3000 and not leftovers(folder)
     assert {name for name, _, _ in told} == {"train", "test", "pairs"} and ("test", 3000, 3000) in told
-    assert set(sources.verify(folder, paper)["status"]) == {"present"}
+    assert set(catalogue.verify(folder, paper)["status"]) == {"present"}
     requests = len(server.seen)
-    sources.fetch_paper(folder, registered=paper, **QUICK)
+    catalogue.fetch_paper(folder, registered=paper, **QUICK)
     assert len(server.seen) == requests
 
 
 def test_paper_refuses_wrong_files_and_keeps_the_right_ones(server, paper, tmp_path):
     server.files["/repo/Datasets/test.csv"] = b"another release"
     with pytest.raises(FetchError, match=r"test\.csv: refused, wrong content twice"):
-        sources.fetch_paper(tmp_path / "data", registered=paper, **QUICK)
+        catalogue.fetch_paper(tmp_path / "data", registered=paper, **QUICK)
     (tmp_path / "data" / "genes" / "pairs.csv").write_bytes(b"3" * 999)
-    table = sources.verify(tmp_path / "data", paper).set_index("name")
+    table = catalogue.verify(tmp_path / "data", paper).set_index("name")
     assert dict(table["status"]) == {"train": "present", "test": "missing", "pairs": "wrong hash"}
     assert blob_id(b"3" * 1000) in table.loc["pairs", "problem"]
 
 
 def test_paper_names_and_mirror(server, paper, tmp_path):
-    got = sources.fetch_paper(tmp_path, registered=paper, names=["test"], base_url=server.url + "/repo/", **QUICK)
+    got = catalogue.fetch_paper(tmp_path, registered=paper, names=["test"], base_url=server.url + "/repo/", **QUICK)
     assert got == [tmp_path / "genes" / "test.csv"] and len(server.seen) == 1
     with pytest.raises(ValueError, match="unknown teste; registered are train, test, pairs"):
-        sources.fetch_paper(tmp_path, registered=paper, names=["teste"])
+        catalogue.fetch_paper(tmp_path, registered=paper, names=["teste"])
 
 
 def test_registry_entries_must_be_verifiable_and_stay_inside(tmp_path):
@@ -421,21 +421,21 @@ def test_registry_entries_must_be_verifiable_and_stay_inside(tmp_path):
         path = tmp_path / "sources.yaml"
         path.write_text(yaml.safe_dump({"paper": {"base_url": "http://x", "files": [entry | change]}}))
         with pytest.raises(ValueError, match=words):
-            sources.paper_files(registered=path)
+            catalogue.paper_files(registered=path)
 
 
 def test_the_projects_registry():
-    files = sources.paper_files()
-    paper = sources.registry()["paper"]
+    files = catalogue.paper_files()
+    paper = catalogue.registry()["paper"]
     assert len({f.path for f in files}) == len({f.name for f in files}) == len(files) == 10
     assert {"genes/train.csv", "genes/validation.csv", "genes/test.csv"} <= {f.path for f in files}
     assert all(f.url.startswith("https://") and paper["commit"] in f.url for f in files)
-    assert sources.registry()["ncbi"]["base_url"].startswith("https://")
+    assert catalogue.registry()["ncbi"]["base_url"].startswith("https://")
 
 
 @pytest.mark.realdata
 def test_registry_against_the_real_files(real_data):
-    there = [f for f in sources.paper_files() if (real_data / f.path).exists()]
+    there = [f for f in catalogue.paper_files() if (real_data / f.path).exists()]
     assert {"test", "validation"} <= {f.name for f in there}
     for file in there:
         assert wrong_content(real_data / file.path, blob=file.blob, size=file.size) is None
@@ -498,7 +498,7 @@ def ncbi(server):
 
 def fetch(server, folder, **settings):
     asked = {"base_url": server.url + "/v2", "batch": 15, "pause": 0, "today": date(2024, 2, 29), "seed": 3}
-    return sources.fetch_ncbi(folder, **(asked | QUICK | settings))
+    return catalogue.fetch_ncbi(folder, **(asked | QUICK | settings))
 
 
 def test_ncbi_through_faults(ncbi, tmp_path, monkeypatch):
@@ -531,7 +531,7 @@ def test_ncbi_is_not_fetched_twice_and_damage_is_found(ncbi, tmp_path):
     card = fetch(ncbi, tmp_path)
     requests = len(ncbi.seen)
     assert fetch(ncbi, tmp_path, today=date(2025, 1, 1)) == card and len(ncbi.seen) == requests
-    assert set(sources.verify(tmp_path)["status"]) == {"present"}
+    assert set(catalogue.verify(tmp_path)["status"]) == {"present"}
     (tmp_path / "genes" / "test.csv").write_text("x")
     with pytest.raises(FetchError, match=r"genes/test\.csv: wrong hash.*move"):
         fetch(ncbi, tmp_path)

@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from dnastudy.splits import random_split
+from dnastudy.data.splits import random_split
 
 
 def frame(n):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from helpers import random_sequences
 
-from dnastudy.structure import PERIODS, codon_period, gc_distance, mutual_information, repeated_share
+from dnastudy.data.information import PERIODS, codon_period, gc_distance, mutual_information, repeated_share
 
 DISTANCES = range(1, 14)
 

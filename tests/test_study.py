@@ -12,15 +12,16 @@ import pandas as pd
 import pytest
 import yaml
 
-from dnastudy import conclusions, findings, study
-from dnastudy.chapters import find_chapters
-from dnastudy.datasets import paper
-from dnastudy.experiments import Result
-from dnastudy.records import from_json, to_json
-from dnastudy.runs import NEURAL, all_runs, load_profile
+from dnastudy.analysis import claims, findings, headline
+from dnastudy.chapters.run import find_chapters
+from dnastudy.core.provenance import from_json, to_json
+from dnastudy.data.datasets import paper
+from dnastudy.experiments.plan import NEURAL, all_runs
+from dnastudy.experiments.profile import load_profile
+from dnastudy.experiments.store import Result
 
 ROOT = Path(__file__).parents[1]
-RECORDS = study.published(ROOT)
+RECORDS = headline.published(ROOT)
 RESULTS = {name: Result(record, Path()) for name, record in RECORDS.items()}
 
 
@@ -30,7 +31,7 @@ def _pages() -> dict[str, nbformat.NotebookNode]:
 
 def test_readme_is_fresh():
     body = findings.readme_part((ROOT / "README.md").read_text(), "headline")[2].strip()
-    assert body == conclusions.readme_block(ROOT), "README.md is stale: `dnastudy publish` writes it"
+    assert body == claims.readme_block(ROOT), "README.md is stale: `dnastudy publish` writes it"
 
 
 @pytest.mark.parametrize(("part", "script"), [("speed", "ngram_speed"), ("cost", "setup_cost")])
@@ -76,11 +77,11 @@ def test_the_expert_model_keeps_what_was_asked_of_it():
 
 def test_the_networks_keep_what_was_asked_of_them():
     """The bounds of the neural models, on the paper's test split: means over seeds, intervals paired over genes."""
-    means = study.published_means(ROOT)
+    means = headline.published_means(ROOT)
     assert means["lstm"]["nucleotide_perplexity"] <= 3.58
     for kind in ("lstm", "lstm-paper", "transformer", "transformer-paper"):
         assert means[kind]["seeds"] >= 3
-    for name, difference in from_json((ROOT / study.FINDINGS).read_text())["ensemble_minus_expert"].items():
+    for name, difference in from_json((ROOT / headline.FINDINGS).read_text())["ensemble_minus_expert"].items():
         assert difference["interval"][1] < 0, name
 
 
@@ -99,9 +100,9 @@ def test_the_networks_are_as_fast_as_was_asked():
 
 
 def test_the_table_of_relatives_is_of_the_published_genes():
-    table = pd.read_csv(ROOT / study.RELATIVES, dtype={"id": str, "nearest": str}, keep_default_na=False)
+    table = pd.read_csv(ROOT / headline.RELATIVES, dtype={"id": str, "nearest": str}, keep_default_na=False)
     assert list(table.columns) == ["id", "memory", "nearest", "identity", "coverage", "strand"]
-    findings = from_json((ROOT / study.FINDINGS).read_text())
+    findings = from_json((ROOT / headline.FINDINGS).read_text())
     for memory, part in table.groupby("memory"):
         assert len(part) == part["id"].nunique() == paper()["data"]["test"]
         has = part["nearest"] != ""
@@ -111,7 +112,7 @@ def test_the_table_of_relatives_is_of_the_published_genes():
 
 
 def test_published_table_has_the_papers_digits():
-    table = study.reproduction_table(RESULTS)
+    table = headline.reproduction_table(RESULTS)
     assert list(table["model"]) == [name for name in paper()["test_perplexity"] if name not in ("lstm", "transformer")]
     assert (table["relative_difference"] <= 1e-9).all()
     assert (table["equal_digits"] >= 12).all()
@@ -138,7 +139,7 @@ def test_the_genes_stored_figures_are_theirs(real_data):
     if (real_data / "genes" / "train.csv").exists():
         pytest.skip("this folder has all of the paper's training genes, the published figures are of a part of them")
     dataset = load_profile("cpu", data=str(real_data)).dataset()
-    assert from_json(to_json(study.genes_record(dataset))) == from_json((ROOT / study.GENES).read_text())
+    assert from_json(to_json(headline.genes_record(dataset))) == from_json((ROOT / headline.GENES).read_text())
 
 
 def _text(output) -> str:
@@ -163,7 +164,7 @@ def test_published_numbers_are_the_records():
         assert f"{RECORDS[name]['metrics']['paper_perplexity']:.12f}" in text
         assert f"{RECORDS[name]['metrics']['nucleotide_perplexity']:.4f}" in text
     answer = "\n".join(_text(output) for cell in _pages()["index"].cells for output in cell.get("outputs", []))
-    for sentence in findings.finding_sentences(from_json((ROOT / study.FINDINGS).read_text())):
+    for sentence in findings.finding_sentences(from_json((ROOT / headline.FINDINGS).read_text())):
         assert sentence in answer
 
 
@@ -199,7 +200,7 @@ def test_stored_notebooks_have_outputs():
     ],
 )
 def test_equal_digits(first, second, digits):
-    assert study.equal_digits(first, second) == digits
+    assert headline.equal_digits(first, second) == digits
 
 
 def test_no_gene_is_in_the_repository():

@@ -12,10 +12,10 @@ import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-from dnastudy.datasets import load_dataset
-from dnastudy.errors import ModelError
-from dnastudy.experiments import Store
-from dnastudy.sweep import SPACES, sweep, trial_table
+from dnastudy.core.errors import ModelError
+from dnastudy.data.datasets import load_dataset
+from dnastudy.experiments.store import Store
+from dnastudy.experiments.sweep import SPACES, sweep, trial_table
 from dnastudy.training.report import TrainingError
 
 FIXED = {"epochs": 1, "embedding": 8, "units": 8, "layers": 1}

@@ -10,12 +10,12 @@ from functools import lru_cache
 import numpy as np
 import pytest
 
-from dnastudy import evaluation, texts
-from dnastudy.alphabets import encode_letters
-from dnastudy.errors import ModelError
+from dnastudy.core.errors import ModelError
+from dnastudy.data import corpora
+from dnastudy.data.corpora import CLASSES, ENGLISH, PASSAGE, SOURCES, letters_of, load_text, reduce_text, source_of
+from dnastudy.data.sequences import encode, encode_letters
+from dnastudy.evaluation import metrics, scoring
 from dnastudy.models import create
-from dnastudy.sequences import encode
-from dnastudy.texts import CLASSES, ENGLISH, PASSAGE, SOURCES, letters_of, load_text, reduce_text, source_of
 
 WORDS = (
     "the of and to in a is that it was for on are as with his they at be this have from or one had by word but not "
@@ -226,7 +226,7 @@ def test_models_learn_english_of_any_symbols(corpus, file):
         model.fit(
             *(encode_letters(list(frame["sequence"]), dataset.letters) for frame in (dataset.train, dataset.validation))
         )
-        bits.append(evaluation.bits_per_base(evaluation.score(model, dataset.test)))
+        bits.append(metrics.bits_per_base(scoring.score(model, dataset.test)))
     counts = Counter("".join(dataset.train["sequence"]))
     test = "".join(dataset.test["sequence"])
     by_hand = -sum(math.log2(counts[symbol] / counts.total()) for symbol in test if counts[symbol]) / len(test)
@@ -242,7 +242,7 @@ source = lru_cache(source_of)
 
 @pytest.fixture
 def _sources_made_once(monkeypatch):
-    monkeypatch.setattr(texts, "source_of", source)
+    monkeypatch.setattr(corpora, "source_of", source)
 
 
 def own_bits(corpus: str, passages: list[str]) -> np.ndarray:
@@ -265,7 +265,7 @@ def test_the_sources_are_of_the_order_that_they_are_named_after():
 
 def test_simulated_text_repeats_with_its_seed():
     first, other = load_text("source-2", symbols=40_000), load_text("source-2", symbols=40_000, seed=2)
-    texts._simulated.cache_clear()
+    corpora._simulated.cache_clear()
     again = load_text("source-2", symbols=40_000)
     assert first is not again and first.hashes == again.hashes and first.description == again.description
     assert first.letters == again.letters == 4
@@ -313,7 +313,7 @@ def test_an_ngram_of_the_right_order_needs_what_the_source_needs_and_never_less(
         model = create("ngram", {"order": length}).fit(
             *(list(dataset.splits[n]["sequence"]) for n in ("train", "validation"))
         )
-        bits[length] = evaluation.bits_per_base(evaluation.score(model, dataset.test))
+        bits[length] = metrics.bits_per_base(scoring.score(model, dataset.test))
         theirs = np.array([row[order:] for row in model.nucleotide_log_probs(passages)]) / -math.log(2)
         extra = (theirs - ours).mean(axis=1)
         assert extra.mean() > -4 * extra.std(ddof=1) / math.sqrt(len(extra)), "no model is better than the source"

@@ -18,11 +18,11 @@ import torch
 from helpers import ROOT, random_sequences
 
 from dnastudy import models
-from dnastudy.datasets import paper
-from dnastudy.errors import ModelError
-from dnastudy.fitting import fit_model
+from dnastudy.core.errors import ModelError
+from dnastudy.data.datasets import paper
+from dnastudy.data.sequences import encode
+from dnastudy.experiments.fitting import fit_model
 from dnastudy.models.lstm import LSTM, Recurrent
-from dnastudy.sequences import encode
 from dnastudy.training import checkpoint, hardware
 from dnastudy.training.batches import IGNORED, START, Symbols, epoch_batches, parts
 from dnastudy.training.log import LOG, Workspace

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from dnastudy.data.sequences import choose, encode
 from dnastudy.models import MODELS, ModelError, create, load, model_class
-from dnastudy.models.typed import frequent_types
-from dnastudy.sequences import choose, encode
+from dnastudy.models.conditional import frequent_types
 
 SMALL = {"epochs": 10, "batch_nucleotides": 200, "learning_rate": 1e-2, "context": 2}
 SETTINGS = {

@@ -15,9 +15,10 @@ import pytest
 from browser import EACH_ONCE, VIEWS, check_book, pictures
 from helpers import ROOT, SMALL, write_small_profile
 
-from dnastudy.chapters import find_chapters
-from dnastudy.curves import grid
-from dnastudy.runs import Run, all_runs, load_profile
+from dnastudy.chapters.run import find_chapters
+from dnastudy.experiments.curve_plan import grid
+from dnastudy.experiments.plan import Run, all_runs
+from dnastudy.experiments.profile import load_profile
 
 DNASTUDY = Path(sys.executable).parent / "dnastudy"
 

@@ -18,9 +18,10 @@ import sys
 import time
 from pathlib import Path
 
-from dnastudy.curves import grid
-from dnastudy.experiments import STORE_VARIABLE, Store, run_id
-from dnastudy.runs import NEURAL, Profile, Run, load_profile, neural_runs, neural_trials
+from dnastudy.experiments.curve_plan import grid
+from dnastudy.experiments.plan import NEURAL, Run, neural_runs, neural_trials
+from dnastudy.experiments.profile import Profile, load_profile
+from dnastudy.experiments.store import STORE_VARIABLE, Store, run_id
 
 
 def wanted(profile: Profile, names: list[str]) -> list[Run]:

@@ -8,7 +8,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from dnastudy.models.base import LanguageModel, ModelError, read_header
+from dnastudy.core.errors import ModelError
+from dnastudy.models.base import LanguageModel, read_header
 
 __all__ = ["MODELS", "LanguageModel", "ModelError", "create", "load", "model_class"]
 
@@ -19,13 +20,13 @@ MODELS: dict[str, str] = {
     "lstm": "dnastudy.models.lstm:LSTM",
     "transformer": "dnastudy.models.transformer:Transformer",
     "ensemble": "dnastudy.models.ensemble:Ensemble",
-    "typed": "dnastudy.models.typed:Typed",
+    "typed": "dnastudy.models.conditional:Typed",
 }
 """Registered name to ``module:class``; a model's module is imported only when the model is asked for."""
 
 DEFAULT = "lstm"
 """Trained model that commands take where none is named."""
-TRAINED = Path(__file__).parents[1] / "trained"
+TRAINED = Path(__file__).parent / "trained"
 """Small trained models that come with the package, one folder each."""
 
 

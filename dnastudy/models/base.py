@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 import numpy as np
 from pydantic import BaseModel
 
-from dnastudy.errors import ModelError
-from dnastudy.files import whole_folder
+from dnastudy.core.atomic import whole_folder
+from dnastudy.core.config import Settings
+from dnastudy.core.errors import ModelError
+from dnastudy.data.sequences import EncodedSequences, decode, encode
 from dnastudy.models.embedding import residuals
 from dnastudy.models.sampling import draw
-from dnastudy.sequences import EncodedSequences, decode, encode
-from dnastudy.settings import Settings
 
 if TYPE_CHECKING:
     from dnastudy.training.log import Workspace

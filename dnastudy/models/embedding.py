@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dnastudy.sequences import encode
+from dnastudy.data.sequences import encode
 
 if TYPE_CHECKING:
     from dnastudy.models.base import LanguageModel, Sequences

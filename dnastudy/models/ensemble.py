@@ -19,9 +19,9 @@ from pydantic import Field
 from scipy.optimize import minimize
 
 from dnastudy import models
+from dnastudy.core.config import Settings
+from dnastudy.data.sequences import EncodedSequences, encode, spread
 from dnastudy.models import base
-from dnastudy.sequences import EncodedSequences, encode, spread
-from dnastudy.settings import Settings
 
 if TYPE_CHECKING:
     from dnastudy.training.log import Workspace

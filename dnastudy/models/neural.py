@@ -17,11 +17,10 @@ import torch
 from pydantic import Field, model_validator
 from torch import nn
 
-from dnastudy.alphabets import encode_for
+from dnastudy.data.sequences import EncodedSequences, choose, encode_for
 from dnastudy.models import base
 from dnastudy.models.networks import Network
 from dnastudy.models.packed import packed
-from dnastudy.sequences import EncodedSequences, choose
 from dnastudy.training import hardware
 from dnastudy.training.batches import START, Symbols, sorted_runs
 from dnastudy.training.log import Workspace

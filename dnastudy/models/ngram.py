@@ -16,9 +16,8 @@ from typing import Any, Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from dnastudy.alphabets import encode_for
+from dnastudy.data.sequences import EncodedSequences, encode_for, map_parts
 from dnastudy.models import base
-from dnastudy.sequences import EncodedSequences, map_parts
 
 PAPER_EXTRA = 3
 """Symbols over which the paper's Laplace spreads its additions beside A C G T: start, end and unknown."""

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dnastudy.errors import ModelError
-from dnastudy.sequences import END, NUCLEOTIDES, decode, encode
+from dnastudy.core.errors import ModelError
+from dnastudy.data.sequences import END, NUCLEOTIDES, decode, encode
 
 if TYPE_CHECKING:
     from dnastudy.models.base import LanguageModel

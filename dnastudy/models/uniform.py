@@ -7,8 +7,8 @@ from typing import Self
 import numpy as np
 from pydantic import Field
 
+from dnastudy.data.sequences import encode
 from dnastudy.models import base
-from dnastudy.sequences import encode
 
 
 class Uniform(base.LanguageModel):

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import importlib
 
-from dnastudy.errors import ModelError
+from dnastudy.core.errors import ModelError
 from dnastudy.tasks.base import Case, Outcome, Task
 
 __all__ = ["TASKS", "Case", "Outcome", "Task", "task_class"]
 
 TASKS: dict[str, str] = {
-    "mutations": "dnastudy.tasks.mutation:Mutations",
-    "realness": "dnastudy.tasks.realness:Realness",
-    "gene-types": "dnastudy.tasks.genetype:GeneTypes",
+    "mutations": "dnastudy.tasks.mutation_detection:Mutations",
+    "realness": "dnastudy.tasks.generation_quality:Realness",
+    "gene-types": "dnastudy.tasks.gene_types:GeneTypes",
 }
 """Name of a task to ``module:class``."""
 

@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 
 import pandas as pd
 
-from dnastudy.datasets import Dataset
+from dnastudy.core.config import Settings
+from dnastudy.data.datasets import Dataset
 from dnastudy.models.base import LanguageModel
-from dnastudy.settings import Settings
 
 
 @dataclass(frozen=True)

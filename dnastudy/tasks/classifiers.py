@@ -12,9 +12,9 @@ from typing import Annotated, Any, Protocol
 import numpy as np
 from pydantic import AfterValidator
 
+from dnastudy.data.sequences import encode
 from dnastudy.models.base import LanguageModel
-from dnastudy.sequences import encode
-from dnastudy.tasks.measures import word_counts
+from dnastudy.tasks.sequence_features import word_counts
 
 WORDS = (1, 2, 3, 4)
 """Lengths of the words that are counted, nt."""

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 import torch
 
-from dnastudy.sequences import END, EncodedSequences
+from dnastudy.data.sequences import END, EncodedSequences
 from dnastudy.training.recipe import Recipe
 
 START = END

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from dnastudy.files import write_whole
+from dnastudy.core.atomic import write_whole
 from dnastudy.training.log import CHECKPOINT as NAME
 from dnastudy.training.report import TrainingError
 

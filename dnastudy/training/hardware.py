@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from dnastudy.errors import ModelError
+from dnastudy.core.errors import ModelError
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric

@@ -12,7 +12,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from dnastudy.errors import ModelError
+from dnastudy.core.errors import ModelError
 
 LOG = "log.csv"
 CHECKPOINT = "checkpoint.pt"

@@ -18,7 +18,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from dnastudy.sequences import EncodedSequences, spread
+from dnastudy.data.sequences import EncodedSequences, spread
 from dnastudy.training import checkpoint
 from dnastudy.training.batches import IGNORED, START, Symbols, epoch_batches, parts, sorted_runs, type_starts
 from dnastudy.training.hardware import compiling, device_name, start_fabric

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from dnastudy.settings import Settings
+from dnastudy.core.config import Settings
 
 
 class Recipe(Settings):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from dnastudy.errors import ModelError
+from dnastudy.core.errors import ModelError
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from dnastudy.compiled import helper
+from dnastudy.data.sequences import END
 from dnastudy.models.expert.copies import ones
+from dnastudy.models.expert.numba_cache import helper
 from dnastudy.models.expert.state import DEPTH
-from dnastudy.sequences import END
 
 _ONE = np.uint64(1)
 

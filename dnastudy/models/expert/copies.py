@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from dnastudy.compiled import helper
+from dnastudy.data.sequences import END
+from dnastudy.models.expert.numba_cache import helper
 from dnastudy.models.expert.state import COPIES, OCCURRENCES, RESUMED, RUNS, SIMILAR, TOLERATED
-from dnastudy.sequences import END
 
 _EVEN = np.uint64(0x5555555555555555)
 _ALL = np.uint64(0xFFFFFFFFFFFFFFFF)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from dnastudy.data.sequences import END
 from dnastudy.models.expert.state import (
     KNOWN,
     LEVELS,
@@ -21,7 +22,6 @@ from dnastudy.models.expert.state import (
     Tables,
     end_bin,
 )  # fmt: skip
-from dnastudy.sequences import END
 
 BATCH = 2048
 FEWEST_STEPS = 400

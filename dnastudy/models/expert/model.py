@@ -15,19 +15,12 @@ from typing import Any, Literal, Self
 import numpy as np
 from pydantic import Field
 
+from dnastudy.data.sequences import END, EncodedSequences, choose, encode, spread
 from dnastudy.models import base
 from dnastudy.models.expert import gate as gating
-from dnastudy.models.expert.memory import Memories
-from dnastudy.models.expert.reader import Copied, Observed, Reader, Trace, copied
-from dnastudy.models.expert.state import (
-    FAMILIES,
-    NUM_CASES,
-    NUM_CLASSES,
-    SHIFT,
-    Gate,
-    State,
-)  # fmt: skip
-from dnastudy.sequences import END, EncodedSequences, choose, encode, spread
+from dnastudy.models.expert.index import Memories
+from dnastudy.models.expert.runner import Copied, Observed, Reader, Trace, copied
+from dnastudy.models.expert.state import FAMILIES, NUM_CASES, NUM_CLASSES, SHIFT, Gate, State  # fmt: skip
 
 Family = Literal["context", "copy", "reverse", "own", "inverted"]
 CALIBRATION = 300_000

@@ -1,0 +1,141 @@
+"""What the chapters share: their genes and runs, who computed them, and how to rerun the page."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from dnastudy.chapters.run import open_chapter
+from dnastudy.core.provenance import git_commit, surroundings
+from dnastudy.data.datasets import SIMULATED, Dataset
+from dnastudy.display.charts import chart_mode
+from dnastudy.display.tables import duration, markdown, table
+from dnastudy.experiments.plan import Run
+from dnastudy.experiments.profile import Profile, load_profile
+from dnastudy.experiments.store import Result, Store
+from dnastudy.experiments.task_runs import REFERENCE, Assessment, assess, assess_reference, create_task
+
+
+@dataclass
+class Page:
+    """An opened chapter with the genes and settings of its profile."""
+
+    name: str
+    parameters: Any
+    profile: Profile
+    dataset: Dataset
+    store: Store
+    opened: float = field(default_factory=time.perf_counter)
+    results: dict[str, Result] = field(default_factory=dict)
+    assessments: dict[str, Assessment] = field(default_factory=dict)
+
+    def about(self) -> Any:
+        """A note on top of the page: which genes it is about."""
+        real = "note" if self.dataset.real else "warning"
+        more = "" if self.dataset.real else " They show that everything runs, and say nothing about human genes."
+        return markdown(
+            f":::{{{real}}}\nThis page was computed on {self.dataset.description} "
+            f"(profile `{self.parameters.profile}`).{more} What it took stands at its end.\n:::"
+        )
+
+    def run(self, runs: list[Run]) -> dict[str, Result]:
+        """Results of these runs by name; what is missing in the store is computed."""
+        found = {run.name: self.store.get(run, self.dataset) for run in runs}
+        self.results |= found
+        return found
+
+    def assess(self, task: str, runs: list[Run]) -> dict[str, Assessment]:
+        """Outcomes of these runs at a real-life task by name; what is missing in the store is computed.
+
+        That which needs no model is named "reference", where the task has one.
+        """
+        asked = create_task(task, self.profile)
+        found = {run.name: assess(self.store, asked, run, self.dataset) for run in runs}
+        if reference := assess_reference(self.store, asked, self.dataset):
+            found[REFERENCE] = reference
+        self.assessments |= {f"{name}: {task}": outcome for name, outcome in found.items()}
+        return found
+
+    def command(self) -> str:
+        """The papermill command that makes this page again."""
+        given = {key: value for key, value in self.parameters.model_dump().items() if value not in ("", [])}
+        words = " ".join(f"-p {key} {value}" for key, value in given.items())
+        return f"papermill notebooks/{self.name}.ipynb my_{self.name}.ipynb {words}"
+
+    def rerun(self) -> Any:
+        """The end of the page: command, genes and their hashes, commit, device, minutes."""
+        where = "" if self.dataset.name == SIMULATED or self.parameters.data else (
+            "The genes are those in the folder named by `DNASTUDY_DATA` (`dnastudy data fetch` fills one).\n\n"
+        )  # fmt: skip
+        names = {"counts": f"counts: {self.dataset.counts_description}"}
+        rows = [
+            f"| {names.get(name, name)} | {len(frame):,} | {frame['sequence'].str.len().sum():,} "
+            f"| `{self.dataset.hashes[name][:16]}` |"
+            for name, frame in self.dataset.splits.items()
+        ]
+        return markdown(
+            f"```bash\n{self.command()}\n```\n\n{where}"
+            "Other genes: add `-p data FOLDER_OR_FILE`. Every parameter stands in the first code cell of the notebook; "
+            f"an unknown name or a value of the wrong type is refused.\n\n{self._origin()}"
+            "| genes | number | nucleotides | SHA-256 of ids and sequences, first 16 digits |\n|---|---:|---:|---|\n"
+            + "\n".join(rows)
+        )
+
+    def _origin(self) -> str:
+        """Device, commit and time; left out of stored sources, which must not change from run to run."""
+        if chart_mode() == "digest":
+            return ""
+        records = [result.record for result in self.results.values()]
+        spent = sum(record["seconds"]["fit"] + record["seconds"]["score"] for record in records)
+        tasks = [outcome.record["seconds"] for outcome in self.assessments.values()]
+        asked = f" and {len(tasks)} outcomes of real-life tasks, {duration(sum(tasks))}," if tasks else ""
+        took = time.perf_counter() - self.opened
+        return (
+            f"Computed on {surroundings()['device']} at commit `{git_commit()}`: {len(records)} runs, "
+            f"{duration(spent)} of fitting and scoring,{asked} when they were first computed; "
+            f"this page took {took:.0f} s.\n\n"
+        )
+
+    def run_table(self) -> Any:
+        """Each run behind this page: id, commit, seconds, memory; left out of stored sources like `_origin`."""
+        if chart_mode() == "digest":
+            return markdown("")
+        rows = [
+            {
+                "run": name,
+                "id": result.record["id"],
+                "commit": result.record["commit"],
+                "fit, s": result.record["seconds"]["fit"],
+                "score, s": result.record["seconds"]["score"],
+                "peak memory, MB": result.record["peak_memory_mb"],
+            }
+            for name, result in self.results.items()
+        ]
+        formats = {"fit, s": ".3f", "score, s": ".3f", "peak memory, MB": ".0f"}
+        rows += [
+            {
+                "run": name,
+                "id": outcome.record["id"],
+                "commit": outcome.record["commit"],
+                "task, s": outcome.record["seconds"],
+                "peak memory, MB": outcome.record["peak_memory_mb"],
+            }
+            for name, outcome in self.assessments.items()
+        ]
+        if self.assessments:
+            formats["task, s"] = ".1f"
+        return table(pd.DataFrame(rows), "Runs behind this page", formats)
+
+
+def open_page(name: str, namespace: Mapping[str, Any]) -> Page:
+    """Open the chapter ``name``: check its parameters, load its profile and genes.
+
+    Raises ParameterError, ModelError or DataError with what to change.
+    """
+    parameters = open_chapter(namespace).parameters
+    profile = load_profile(parameters.profile, **({"data": parameters.data} if parameters.data else {}))
+    return Page(name, parameters, profile, profile.dataset(), Store())

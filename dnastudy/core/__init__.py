@@ -1,0 +1,1 @@
+"""Errors, files that appear whole, typed settings, and where results come from."""

@@ -1,0 +1,1 @@
+"""Genes in: sequences, file formats, gene tables, splits, data sets, simulation and sources."""

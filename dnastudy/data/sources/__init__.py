@@ -1,0 +1,1 @@
+"""Where genes come from: the catalogue of sources, HTTP, and NCBI Datasets."""

@@ -1,0 +1,1 @@
+"""Drawing only: charts, tables and what a terminal shows; finished numbers in."""

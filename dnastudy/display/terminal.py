@@ -1,0 +1,95 @@
+"""What the command line shows: results on stdout, progress and messages on stderr."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from dnastudy.core.provenance import finite
+from dnastudy.training import report as training
+from dnastudy.training.report import Report
+
+messages = logging.getLogger("dnastudy")
+
+
+def say(text: str) -> None:
+    """One line on stderr."""
+    print(text, file=sys.stderr, flush=True)
+
+
+@contextmanager
+def progress(title: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    """Bar on stderr, or one line where stderr is no terminal; gives a function to be told what was done.
+
+    ``total`` None: length unknown, a spinner.
+    """
+    if not sys.stderr.isatty():
+        say(title)
+        yield lambda done: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = [SpinnerColumn(), TextColumn("{task.description}")]
+    columns += [BarColumn(), MofNCompleteColumn()] if total is not None else []
+    with Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True)) as bars:
+        task = bars.add_task(title, total=total)
+        yield lambda done: bars.advance(task, done)
+
+
+def training_lines(title: str, log: Callable[[str], None], every_seconds: float = 30.0) -> Report:
+    """Progress of a training as lines of a log: one now and then, and the last."""
+    last = time.perf_counter()
+
+    def tell(progress: training.Progress) -> None:
+        nonlocal last
+        if time.perf_counter() - last > every_seconds or progress.share == 1:
+            last = time.perf_counter()
+            log(f"{title}: {progress}")
+
+    return tell
+
+
+@contextmanager
+def training_progress(title: str) -> Iterator[Report]:
+    """Bar of a training on stderr with loss, speed and time left, or lines where stderr is no terminal.
+
+    Models that do not report leave a spinner.
+    """
+    if not sys.stderr.isatty():
+        say(title)
+        yield training_lines("training", say)
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = [SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn()]
+    with Progress(*columns, TextColumn("{task.fields[facts]}"), console=Console(stderr=True)) as bars:
+        task = bars.add_task(title, total=None, facts="")
+        yield lambda progress: bars.update(task, total=1.0, completed=progress.share, facts=str(progress))
+
+
+def emit(facts: dict[str, Any], as_json: bool) -> None:
+    """Print facts as one strict JSON object, or as lines for people."""
+    if as_json:
+        print(json.dumps(finite(facts), allow_nan=False))
+        return
+    width = max(map(len, facts))
+    for key, value in facts.items():
+        if isinstance(value, dict):
+            value = ", ".join(f"{name} {_short(item)}" for name, item in value.items() if item is not None)
+        elif isinstance(value, list):
+            numbers = len(value) == 2 and all(isinstance(item, float) for item in value)  # an interval
+            value = (" to " if numbers else ", ").join(map(_short, value))
+        print(f"{key.replace('_', ' '):<{width}}  {_short(value)}")
+
+
+def _short(value: Any) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.5g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,110 @@
+"""What the study computes: profiles, and the runs that follow from one.
+
+A run is a model with its settings, fitted on some splits of a data set and scored on its test genes; `experiments`
+computes it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import Field
+
+from dnastudy.core.config import Settings
+from dnastudy.core.errors import ModelError
+from dnastudy.core.provenance import PACKAGE
+from dnastudy.data.datasets import Dataset, load_dataset
+
+PROFILES = PACKAGE / "experiments" / "profiles"
+
+
+class Curve(Settings):
+    """One model of the learning curves."""
+
+    model: str = Field(description="registered model")
+    settings: dict[str, Any] = Field(default={}, description="settings with all of the training genes")
+    fractions: list[Annotated[float, Field(gt=0, le=1)]] | None = Field(
+        default=None, description="shares of the training genes; None: those of all curves"
+    )
+    preset: str = Field(default="", description="named settings of the model that these differ from")
+    seeds: list[int] | None = Field(default=None, min_length=1, description="seeds; None: those of all curves")
+    part_seeds: list[int] | None = Field(
+        default=None, min_length=1, description="seeds of points with fewer than all genes; None: all of them"
+    )
+
+
+class Texts(Settings):
+    """Learning curves of the same models on what is no gene."""
+
+    corpora: list[str] = Field(default=[], description="texts and simulated sources (`texts`)")
+    symbols: int = Field(default=1_000_000, ge=10_000, description="length of a simulated text, and of English at most")
+    models: list[str] = Field(default=[], description="models of the curves, by name")
+    fractions: list[Annotated[float, Field(gt=0, le=1)]] = Field(
+        default=[1.0], description="shares of the training text"
+    )
+    seeds: list[int] = Field(default=[1], min_length=1, description="seeds of the parts and of the models")
+
+
+class Curves(Settings):
+    """Learning curves: each model on growing parts of the training genes, at random and by family."""
+
+    fractions: list[Annotated[float, Field(gt=0, le=1)]] = Field(
+        default=[1.0], description="shares of the training genes; smaller ones lie in larger ones"
+    )
+    seeds: list[int] = Field(default=[1, 2, 3], min_length=1, description="seeds of the parts and of the models")
+    models: dict[str, Curve] = Field(default={}, description="models by name")
+    texts: Texts = Field(default=Texts(), description="the same on texts and simulated sources")
+
+
+class Profile(Settings):
+    """What the study computes, and on which genes."""
+
+    data: str = Field(description="'simulated', a folder or file of genes, or '' for the folder in DNASTUDY_DATA")
+    simulated_genes: int = Field(default=4000, ge=50, description="genes to simulate")
+    seed: int = Field(default=1, ge=0, description="seed of the simulation, of random splits and of sampling")
+    bootstrap_replicates: int = Field(default=1000, ge=100, description="resamples of the genes for each interval")
+    mle_orders: list[int] = Field(min_length=1, description="orders N of maximum-likelihood n-grams")
+    laplace_orders: list[int] = Field(min_length=1, description="orders N of Laplace n-grams")
+    train_orders: list[int] = Field(
+        min_length=1, description="orders N of smoothed n-grams that learn from training genes alone"
+    )
+    seeds: list[int] = Field(default=[1, 2, 3], min_length=1, description="seeds of the neural models")
+    lstm: dict[str, Any] = Field(default={}, description="settings of the LSTM that differ from its own")
+    transformer: dict[str, Any] = Field(default={}, description="settings of the Transformer that differ from its own")
+    lstm_paper: dict[str, Any] = Field(
+        default={"preset": "paper-256-512-4"},
+        description="the paper's trial trained beside the LSTM (preset), and settings that differ from it",
+    )
+    transformer_paper: dict[str, Any] = Field(
+        default={"preset": "paper-256-256-4-3"},
+        description="the paper's trial trained beside the Transformer (preset), and settings that differ from it",
+    )
+    trial_changes: dict[str, Any] = Field(default={}, description="settings that differ from the paper's in its trials")
+    lstm_trials: list[str] = Field(default=[], description="further trials of the paper's, one seed each")
+    transformer_trials: list[str] = Field(default=[], description="further trials of the paper's, one seed each")
+    curves: Curves = Field(default=Curves(), description="learning curves")
+    tasks: dict[str, dict[str, Any]] = Field(default={}, description="settings of real-life tasks, by their name")
+    sampled_genes: int = Field(default=500, ge=10, description="genes to sample from a model for comparison")
+
+    def dataset(self) -> Dataset:
+        """Genes of this profile."""
+        return load_dataset(self.data, genes=self.simulated_genes, seed=self.seed)
+
+
+def load_profile(name: str, **changes: Any) -> Profile:
+    """Settings of a profile: a name ("quick", "cpu", "gpu") or a YAML file; ``changes`` replace single values."""
+    path = PROFILES / f"{name}.yaml"
+    if not path.is_file():
+        path = Path(name)
+    if not path.is_file():
+        known = ", ".join(sorted(p.stem for p in PROFILES.glob("*.yaml")))
+        raise ModelError(f"unknown profile {name!r} (known: {known}, or a YAML file)")
+    try:
+        given = yaml.safe_load(path.read_text()) or {}
+    except yaml.YAMLError as error:
+        raise ModelError(f"{path}: not YAML ({error})") from error
+    if not isinstance(given, dict):
+        raise ModelError(f"{path}: a profile is a mapping of settings")
+    return Profile.parse({**given, **changes}, f"profile {path.name}")

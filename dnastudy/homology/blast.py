@@ -1,0 +1,188 @@
+"""A second opinion on relatives by NCBI BLAST+ (Camacho et al., BMC Bioinformatics 2009), independent of MMseqs2.
+
+Splits by family are made, and searched again, with one program. Another one with its own seeds, scores and E-values
+tells how far what they promise depends on that program. A relative is what it is in `relatives`: one alignment, on
+either strand, of at least ``min_identity`` over at least ``min_coverage`` of the query.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from dnastudy.data.datasets import Dataset
+from dnastudy.data.fasta import write_fasta
+from dnastudy.homology.mmseqs import COLUMNS, RelativesError
+
+SEARCH = ["-task", "blastn", "-strand", "both", "-dust", "no", "-evalue", "1e-3", "-max_target_seqs", "500"]
+"""Words of 11 nt, no masking: the most sensitive search that takes seconds for thousands of genes."""
+FIELDS = {"qseqid": "query", "sseqid": "target", "nident": "same", "length": "columns", "qstart": "qstart",
+          "qend": "qend", "qlen": "qlen", "sstrand": "strand"}  # fmt: skip
+PAIRS = (("test", ("train",)), ("validation", ("train",)), ("test", ("train", "validation")))
+"""Which part must have no relatives in which others."""
+
+
+def blast_programs() -> tuple[Path, Path]:
+    """Paths of blastn and makeblastdb: ``DNASTUDY_BLASTN`` and its neighbour, else those on ``PATH``.
+
+    Raises
+    ------
+    FileNotFoundError
+        When one is missing, naming the ways to install it.
+    """
+    named = os.environ.get("DNASTUDY_BLASTN")
+    search = shutil.which(named or "blastn")
+    if named and search is None:
+        raise FileNotFoundError(f"DNASTUDY_BLASTN={named}: not a program that can be run")
+    builder = search and (shutil.which("makeblastdb", path=Path(search).parent) or shutil.which("makeblastdb"))
+    if search and builder:
+        return Path(search), Path(builder)
+    raise FileNotFoundError(
+        f"NCBI BLAST+ is needed to confirm a split, and {'makeblastdb' if search else 'blastn'} is not there: install "
+        "the package ncbi-blast+ (Debian, Ubuntu) or blast (conda: bioconda), or set DNASTUDY_BLASTN to blastn's path"
+    )
+
+
+def blast_version() -> str:
+    """Version of blastn, for instance "2.12.0+"."""
+    return _run([str(blast_programs()[0]), "-version"]).split()[1]
+
+
+def blast_relatives(
+    queries: pd.DataFrame,
+    targets: pd.DataFrame,
+    min_identity: float = 0.7,
+    min_coverage: float = 0.5,
+    threads: int | None = None,
+) -> pd.DataFrame:
+    """Find for each query the target with the highest identity over enough of the query, as BLAST+ aligns them.
+
+    Of several the one of higher coverage is taken, then the earlier target. Among millions of nt,
+    queries of less than about 20 nt have no relatives here: they are too short for an E-value of 0.001.
+
+    Parameters
+    ----------
+    queries, targets : DataFrame
+        Gene tables; only ``id`` and ``sequence`` are read.
+    min_identity : float
+        Smallest share of identical columns in the alignment, 0..1.
+    min_coverage : float
+        Smallest share of the query's nucleotides inside the one alignment, 0..1.
+    threads : int, optional
+        Processor cores; by default all of them.
+
+    Returns
+    -------
+    DataFrame, one row for each query in its order, with the columns of `relatives.nearest_relatives`: ``id``,
+    ``nearest`` (target id or ""), ``identity`` and ``coverage`` (0..1, 0 without a relative), ``strand`` ("+", "-",
+    or "").
+
+    Raises
+    ------
+    FileNotFoundError
+        Without BLAST+.
+    RelativesError
+        When BLAST+ fails, with its last words.
+    ValueError
+        For thresholds outside 0..1.
+    """
+    for name, value in (("min_identity", min_identity), ("min_coverage", min_coverage)):
+        if not 0 <= value <= 1:
+            raise ValueError(f"{name}={value}: a share between 0 and 1")
+    table = pd.DataFrame({"id": queries["id"].to_numpy(), "nearest": "", "identity": 0.0, "coverage": 0.0})
+    table["strand"] = ""
+    if queries.empty or targets.empty:  # makeblastdb refuses an empty file
+        return table[COLUMNS]
+    found = _search(queries, targets, threads or os.cpu_count() or 1)
+    found["identity"] = found["same"] / found["columns"]
+    found["coverage"] = (found["qend"] - found["qstart"] + 1) / found["qlen"]
+    found = found[(found["identity"] >= min_identity) & (found["coverage"] >= min_coverage)]
+    best = found.sort_values(
+        ["query", "identity", "coverage", "target", "strand"], ascending=[True, False, False, True, True]
+    ).drop_duplicates("query")
+    at = best["query"].to_numpy()
+    table.loc[at, "nearest"] = targets["id"].to_numpy()[best["target"].to_numpy()]
+    for column in ("identity", "coverage", "strand"):
+        table.loc[at, column] = best[column].to_numpy()
+    return table[COLUMNS]
+
+
+def confirmation(parts: Mapping[str, pd.DataFrame], threads: int | None = None) -> dict[str, Any]:
+    """What BLAST+ still finds of held-out genes among those that a model may have seen, ready for JSON.
+
+    Parameters
+    ----------
+    parts : mapping of DataFrame
+        Gene tables "train", "validation" and "test".
+    threads : int, optional
+        Processor cores; by default all of them.
+
+    Returns
+    -------
+    dict: ``program`` and ``version``; and under "test in train", "validation in train" and "test in train+validation"
+    the number of ``genes`` looked for, of those ``found``, and the ``relatives``, one for each gene found: ``id``,
+    ``nearest``, ``identity`` and ``coverage`` (0..1), ``aligned`` (nt of the gene in the alignment).
+
+    Raises
+    ------
+    FileNotFoundError, RelativesError
+        As `blast_relatives`.
+    """
+    report: dict[str, Any] = {"program": "NCBI BLAST+ blastn", "version": blast_version()}
+    for part, memory in PAIRS:
+        genes = parts[part]
+        near = blast_relatives(genes, pd.concat([parts[name] for name in memory], ignore_index=True), threads=threads)
+        near["aligned"] = (near["coverage"] * genes["sequence"].str.len().to_numpy()).round().astype(int)
+        near = near[near["nearest"] != ""].round({"identity": 4, "coverage": 4})
+        rows = near[["id", "nearest", "identity", "coverage", "aligned"]].to_dict("records")
+        report[f"{part} in {'+'.join(memory)}"] = {"genes": len(genes), "found": len(rows), "relatives": rows}
+    return report
+
+
+def split_record(family: Dataset, own: Dataset) -> dict[str, Any]:
+    """What BLAST+ finds of a split by family, and of the test genes on the own split of the same genes, for JSON.
+
+    As `confirmation`, with ``sha256`` of the parts and, under "own split", the number of test ``genes`` and of those
+    ``found``.
+    """
+    near = blast_relatives(own.test, own.train)
+    found = {"genes": len(near), "found": int((near["nearest"] != "").sum())}
+    about = {
+        "genes": own.description,
+        "sha256": {name: family.hashes[name] for name in ("train", "validation", "test")},
+    }
+    return {**about, **confirmation(family.splits), "own split": found}
+
+
+def _search(queries: pd.DataFrame, targets: pd.DataFrame, threads: int) -> pd.DataFrame:
+    """All alignments that blastn reports; sequences are named by their row number."""
+    search, builder = map(str, blast_programs())
+    with tempfile.TemporaryDirectory(prefix="dnastudy-blast-") as name:
+        folder = Path(name)
+        for file, table in (("queries", queries), ("targets", targets)):
+            with (folder / f"{file}.fasta").open("w") as handle:
+                write_fasta(((str(i), text) for i, text in enumerate(table["sequence"])), handle)
+        _run([builder, "-in", str(folder / "targets.fasta"), "-dbtype", "nucl", "-out", str(folder / "targets")])
+        command = [search, *SEARCH, "-query", str(folder / "queries.fasta"), "-db", str(folder / "targets")]
+        command += ["-num_threads", str(threads), "-outfmt", f"6 {' '.join(FIELDS)}", "-out", str(folder / "hits.tsv")]
+        _run(command)
+        found = pd.read_csv(folder / "hits.tsv", sep="\t", names=list(FIELDS.values()), dtype={"strand": str})
+    found["strand"] = found["strand"].map({"plus": "+", "minus": "-"})
+    return found.astype({name: "int64" for name in FIELDS.values() if name != "strand"})  # also when there are none
+
+
+def _run(command: list[str]) -> str:
+    """Standard output of a program of BLAST+, which otherwise would tell its makers of each use over the network."""
+    quiet = {**os.environ, "BLAST_USAGE_REPORT": "false"}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=quiet)
+    if done.returncode:
+        words = (done.stdout + done.stderr).strip()[-800:]
+        raise RelativesError(f"{Path(command[0]).name} of BLAST+ failed with exit status {done.returncode}: {words}")
+    return done.stdout
