@@ -18,7 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from dnastudy.core.atomic import write_whole
+from dnastudy.core.atomic import atomic_write
 from dnastudy.core.provenance import peak_memory_mb, reset_peak_memory, surroundings, to_json
 
 ROOT = Path(__file__).parents[1]
@@ -41,7 +41,7 @@ def measure(millions: float) -> dict:
     from dnastudy.data.sequences import encode
     from dnastudy.data.simulation import simulate_study
     from dnastudy.models import create
-    from dnastudy.models.expert.index import Memories
+    from dnastudy.models.expert.index import GeneIndex
 
     warm_up()
     splits = simulate_study(seed=1, n=int(millions * 1e6 / 0.6 / 350))
@@ -49,7 +49,7 @@ def measure(millions: float) -> dict:
     validation, test = (list(splits[name]["sequence"][:TEST_GENES]) for name in ("validation", "test"))
     del splits
     row = {"nucleotides": sum(map(len, train)), "genes": len(train), "test_nucleotides": sum(map(len, test))}
-    for name, settings in (("ngram", {"order": 12, "smoothing": "witten-bell", "novelty": 16.0}), ("expert", {})):
+    for name, settings in (("ngram", {"order": 12, "smoothing": "witten-bell", "escape_weight": 16.0}), ("expert", {})):
         reset_peak_memory()
         start = time.perf_counter()
         model = create(name, settings).fit(train, validation)
@@ -65,7 +65,7 @@ def measure(millions: float) -> dict:
         del model
     encoded = encode(train)
     start = time.perf_counter()
-    Memories().add(encoded)
+    GeneIndex().add(encoded)
     row["expert"]["remember_seconds"] = time.perf_counter() - start
     return row
 
@@ -109,7 +109,7 @@ def main() -> None:
         )
     record = {"data": "simulated genes", "compile_seconds": compiled, "sizes": rows, **surroundings()}
     if given.write:
-        write_whole(RECORD, to_json(record))
+        atomic_write(RECORD, to_json(record))
 
 
 if __name__ == "__main__":

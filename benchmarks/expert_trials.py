@@ -17,7 +17,7 @@ import numba
 import numpy as np
 import pandas as pd
 
-from dnastudy.core.atomic import write_whole
+from dnastudy.core.atomic import atomic_write
 from dnastudy.core.provenance import surroundings, to_json
 from dnastudy.data.datasets import load_dataset
 from dnastudy.data.sequences import EncodedSequences, encode, reverse_complement
@@ -116,7 +116,7 @@ def main() -> None:
         print(f"{name}: {difference['bits_per_base']:+.4f} bits per base, {difference['interval']}")
     record = {"data": dataset.description, "trials": rows, **surroundings()}
     if given.write:
-        write_whole(RECORD, to_json(record))
+        atomic_write(RECORD, to_json(record))
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 
 from dnastudy import models
-from dnastudy.core.atomic import write_whole
+from dnastudy.core.atomic import atomic_write
 from dnastudy.core.provenance import surroundings, to_json
 from dnastudy.data.datasets import load_dataset
 from dnastudy.data.sequences import NUCLEOTIDES, EncodedSequences, encode
@@ -43,7 +43,7 @@ def gpt2() -> torch.nn.Module:
     from transformers import GPT2Config, GPT2LMHeadModel
 
     s = models.create("transformer", SIZES["transformer"]).settings
-    config = GPT2Config(vocab_size=6, n_positions=1024, n_embd=s.width, n_layer=s.layers, n_head=s.heads,
+    config = GPT2Config(vocab_size=6, n_positions=1024, n_embd=s.d_model, n_layer=s.n_layers, n_head=s.n_heads,
                         bos_token_id=4, eos_token_id=4, pad_token_id=5,
                         resid_pdrop=0.1, embd_pdrop=0.0, attn_pdrop=0.0)  # fmt: skip
     return GPT2LMHeadModel(config)
@@ -53,7 +53,7 @@ def first_genes(genes: EncodedSequences, recipe: Recipe, steps: int) -> EncodedS
     """As many genes as make about so many steps."""
     from dnastudy.data.sequences import choose
 
-    count = np.searchsorted(np.cumsum(genes.lengths), steps * recipe.batch_nucleotides * 0.95)
+    count = np.searchsorted(np.cumsum(genes.lengths), steps * recipe.batch_tokens * 0.95)
     return choose(genes, range(min(int(count), len(genes))))
 
 
@@ -125,7 +125,7 @@ def training(genes: EncodedSequences, rounds: int, steps: int) -> list[dict]:
     for name in SIZES:
         recipe = Recipe(epochs=1, validation_nucleotides=None, patience=None, precision=precision)
         if precision != "32-true":
-            recipe = recipe.model_copy(update={"batch_nucleotides": 200_000, "micro_nucleotides": 400_000})
+            recipe = recipe.model_copy(update={"batch_tokens": 200_000, "micro_batch_tokens": 400_000})
         part = first_genes(genes, recipe, steps)
         made = models.create(name, SIZES[name])
         sides = {"loop": with_loop(name, recipe, part), "bare": bare(lambda m=made: m._build(), recipe, part)}
@@ -231,7 +231,7 @@ def main() -> None:
     }
     print(to_json(record))
     if given.write:
-        write_whole(RECORD, to_json(record))
+        atomic_write(RECORD, to_json(record))
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 
 from dnastudy.analysis.findings import write_readme_part
-from dnastudy.core.atomic import write_whole
+from dnastudy.core.atomic import atomic_write
 from dnastudy.core.provenance import peak_memory_mb, surroundings
 from dnastudy.data.datasets import load_dataset
 from dnastudy.experiments.profile import load_profile
@@ -152,7 +152,7 @@ def main() -> None:
     record = compare(given.data, given.genes, given.rounds)
     print(json.dumps(record, indent=1))
     if given.write:
-        write_whole(RECORD, json.dumps(record, indent=1) + "\n")
+        atomic_write(RECORD, json.dumps(record, indent=1) + "\n")
         write_readme_part(ROOT, "speed", readme_lines(record))
 
 

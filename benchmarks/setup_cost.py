@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 from dnastudy.analysis.findings import write_readme_part
-from dnastudy.core.atomic import write_whole
+from dnastudy.core.atomic import atomic_write
 from dnastudy.core.provenance import surroundings
 
 ROOT = Path(__file__).parents[1]
@@ -68,7 +68,7 @@ def main() -> None:
         record = {command: measure(folder, command) for command in COMMANDS} | surroundings()
     print(json.dumps(record, indent=1))
     if given.write:
-        write_whole(RECORD, json.dumps(record, indent=1) + "\n")
+        atomic_write(RECORD, json.dumps(record, indent=1) + "\n")
         write_readme_part(ROOT, "cost", readme_lines(record))
 
 

@@ -47,7 +47,7 @@ class Twin:
     """Plain-Python twin of a fitted expert model."""
 
     def __init__(self, model, shards):
-        self.tables, self.gate, self.shift = model.tables, model.gate, model.settings.shift
+        self.tables, self.gate, self.shift = model.tables, model.gate, model.settings.max_indel
         self.use = set(model.settings.experts)
         self.strands = [Strand(shards), Strand([[reverse_complement(gene) for gene in shard] for shard in shards])]
 

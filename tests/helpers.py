@@ -17,8 +17,8 @@ SMALL = {
         "texts": {"corpora": ["source-2"], "symbols": 20000, "models": ["witten-bell"], "fractions": [1, 0.5]},
     },
     "tasks": {
-        "mutations": {"pairs": 40, "calibration_pairs": 40, "maxima": [1, 5], "seeds": [1]},
-        "realness": {"genes": 30, "temperatures": [1.0], "words": [3], "classifiers": ["linear on k-mers"],
+        "mutation-detection": {"pairs": 40, "calibration_pairs": 40, "maxima": [1, 5], "seeds": [1]},
+        "generation-quality": {"genes": 30, "temperatures": [1.0], "words": [3], "classifiers": ["linear on k-mers"],
                      "folds": 2},
         "gene-types": {"genes": 10, "test_genes": 60, "classifiers": ["linear on k-mers"],
                        "judge": "linear on k-mers"},

@@ -68,8 +68,14 @@ class Composition(base.LanguageModel):
 
 TRAIN, VALIDATION, TEST = (random_sequences(72, seed=seed, low=40, high=63) for seed in (21, 22, 23))
 TASK_SETTINGS = {
-    "mutations": {"pairs": 20, "calibration_pairs": 20},
-    "realness": {"genes": 30, "folds": 2, "words": [2], "temperatures": [1.0], "classifiers": ["linear on k-mers"]},
+    "mutation-detection": {"pairs": 20, "calibration_pairs": 20},
+    "generation-quality": {
+        "genes": 30,
+        "folds": 2,
+        "words": [2],
+        "temperatures": [1.0],
+        "classifiers": ["linear on k-mers"],
+    },
     "gene-types": {"genes": 5, "test_genes": 20, "judge": "linear on k-mers", "classifiers": ["linear on k-mers"]},
 }
 """As small as it goes: three types of 24 training genes each."""
@@ -148,9 +154,9 @@ def test_its_mistakes_are_told_like_all_others(added, dnastudy):
     code, out, err = dnastudy(f"{EVALUATE} --set pseudocount=-1")
     assert (code, out) == (1, "")
     assert "added to each symbol's count" in err
-    code, out, err = dnastudy(f"{EVALUATE} --join-validation")
+    code, out, err = dnastudy(f"{EVALUATE} --add-validation")
     assert (code, out) == (1, "")
-    assert "composition: cannot take more genes after training (as --join-validation and --prequential ask)" in err
+    assert "composition: cannot take more genes after training (as --add-validation and --prequential ask)" in err
     assert "known: uniform, ngram" in dnastudy("evaluate compositon --train train.csv --test test.csv")[2]
 
 
@@ -254,7 +260,7 @@ def test_it_has_its_rows_in_the_study_with_no_other_change(added, dataset, tmp_p
         for name, rows in outcome.record["tables"].items():
             assert rows, f"{task}: no rows in {name}"
     records = {run.name: record}
-    measures = with_best(outcome_table(everything["realness"], records, "measures"))
+    measures = with_best(outcome_table(everything["generation-quality"], records, "measures"))
     written = measures[measures["measure"].isin([BEST, "with a relative in train"])]
     assert set(written["set"]) == {"temperature 1", "real lengths"}
     assert (written["label"] == "composition").all()
@@ -262,7 +268,7 @@ def test_it_has_its_rows_in_the_study_with_no_other_change(added, dataset, tmp_p
     scores = outcome_table(everything["gene-types"], records, "scores")
     assert {"recovered", "train on generated", "Bayes by its probabilities"} < set(scores["what"])
     assert (scores["macro_f1_low"] <= scores["macro_f1_high"]).all()
-    found = accuracies({"composition": mean_pairs([everything["mutations"]["composition"]])}, "maximum", 100)
+    found = accuracies({"composition": mean_pairs([everything["mutation-detection"]["composition"]])}, "maximum", 100)
     assert set(found["rule"]) == set(RULES)
     assert ((found["low"] <= found["accuracy"]) & (found["accuracy"] <= found["high"])).all()
 

@@ -157,7 +157,7 @@ def _recurrent(values: Mapping[str, Any]) -> Claim:
 
 
 def _tasks(root: Path, records: Mapping[str, Any], share: float) -> list[Claim]:
-    table = published_outcomes(root, "mutations")[1]["accuracy"]
+    table = published_outcomes(root, "mutation-detection")[1]["accuracy"]
     maxima = table[table["by"] == "maximum"].assign(group=table["group"].astype(str))
     kinds = table[(table["by"] == "kind") & (table["run"] == "uniform") & (table["rule"] == "probability")]
     blind = kinds.set_index("group")["accuracy"]

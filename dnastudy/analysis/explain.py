@@ -133,7 +133,7 @@ def explain_gene(dataset: Dataset, run: Run, wanted: str, store: Store | None = 
     """Explain a test gene of a data set by a run of the expert model, which is computed if it is missing."""
     gene = find_gene(dataset.test, wanted)
     model = (store or Store()).get(run, dataset).model()
-    memory = pd.concat([dataset.splits[name] for name in (*run.train, *run.join)], ignore_index=True)
+    memory = pd.concat([dataset.splits[name] for name in (*run.train, *run.update)], ignore_index=True)
     return explain(model, gene, memory)
 
 

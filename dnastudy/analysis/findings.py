@@ -22,7 +22,7 @@ from dnastudy.analysis.headline import (
     reproduction_table,
 )
 from dnastudy.analysis.mutations import papers_means
-from dnastudy.core.atomic import write_whole
+from dnastudy.core.atomic import atomic_write
 from dnastudy.core.errors import ModelError
 from dnastudy.core.provenance import from_json
 from dnastudy.data.datasets import Dataset, paper
@@ -41,7 +41,9 @@ def finding_values(dataset: Dataset, results: Mapping[str, Result], relatives: p
     records = {name: result.record for name, result in results.items()}
     means, names = over_seeds(results, replicates), kinds(results)
     table = headline(records, means)
-    same = [records[name]["data"]["train"] == ["train"] and not records[name]["data"]["join"] for name in table["name"]]
+    same = [
+        records[name]["data"]["train"] == ["train"] and not records[name]["data"]["update"] for name in table["name"]
+    ]
     best = table[same].iloc[-1].to_dict()
     of_ngrams = table[[records[name]["family"] == "n-gram" for name in table["name"]]].iloc[-1].to_dict()
     laplace = table[table["kind"] == "laplace"].iloc[0].to_dict()
@@ -207,14 +209,14 @@ def results_block(root: Path) -> str:
 def task_sentences(root: Path) -> list[str]:
     """What the published outcomes of real-life tasks say: on detecting mutations, and on generated genes."""
     labels = {name: run_label(record) for name, record in published(root).items()}
-    accuracy = published_outcomes(root, "mutations")[1]["accuracy"]
+    accuracy = published_outcomes(root, "mutation-detection")[1]["accuracy"]
     rows = accuracy.set_index(["run", "rule", "by", "group"]).sort_index()["accuracy"]
     blind = rows["uniform", "probability", "kind"]
     theirs = papers_means().query("label == \"the paper's LSTM\" and rule == 'perplexity'")
     maxima = theirs["maximum"].astype(str).tolist()
     ours = rows["expert", CALIBRATED, "maximum"][maxima]  # one model, not the best of many on the test genes
 
-    measures = with_best(equal_lengths(published_outcomes(root, "realness")[1]["measures"]))
+    measures = with_best(equal_lengths(published_outcomes(root, "generation-quality")[1]["measures"]))
     told, near = (
         measures[measures["measure"] == name].set_index(["run", "set"])["value"] for name in (BEST, RELATIVES)
     )
@@ -279,4 +281,4 @@ def write_readme_part(root: Path, name: str, block: str) -> None:
     """Put generated text between the marks of the part ``name`` of README.md."""
     readme = (root / "README.md").read_text()
     found = readme_part(readme, name)
-    write_whole(root / "README.md", f"{readme[: found.start(2)]}{block}\n{readme[found.end(2) :]}")
+    atomic_write(root / "README.md", f"{readme[: found.start(2)]}{block}\n{readme[found.end(2) :]}")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from dnastudy.core.atomic import whole_folder, write_whole
+from dnastudy.core.atomic import atomic_dir, atomic_write
 from dnastudy.core.errors import ModelError
 from dnastudy.core.provenance import from_json, to_json
 from dnastudy.data.datasets import Dataset, paper
@@ -20,7 +20,7 @@ from dnastudy.experiments.profile import Profile
 from dnastudy.experiments.replicates import kind_of
 from dnastudy.experiments.store import Result, Store
 from dnastudy.experiments.task_runs import Assessment
-from dnastudy.homology.mmseqs import study_relatives
+from dnastudy.homology.mmseqs import study_homologs
 
 TOLERANCE = 1e-9
 """Largest relative difference that counts as the paper's figure reproduced."""
@@ -175,16 +175,16 @@ def genes_record(dataset: Dataset) -> dict[str, Any]:
     splits = {name: dataset.splits[name] for name in ("train", "validation", "test")}
     hashes = {name: dataset.hashes[name] for name in splits}
     about = {"description": dataset.description, "sha256": hashes}
-    return {"data": about, **describe_genes(splits, study_relatives(splits))}
+    return {"data": about, **describe_genes(splits, study_homologs(splits))}
 
 
-def relatives_record(dataset: Dataset, store: Store) -> pd.DataFrame:
+def homologs_record(dataset: Dataset, store: Store) -> pd.DataFrame:
     """Nearest relative of each test gene in both memories of the study: ids and figures, no sequences.
 
     Returns
     -------
     DataFrame: ``id`` of the test gene; ``memory`` ("train" or "train+validation"); ``nearest`` id (empty: none),
-    ``identity`` and ``coverage`` (0..1) and ``strand`` as `relatives.nearest_relatives` has them.
+    ``identity`` and ``coverage`` (0..1) and ``strand`` as `relatives.nearest_homologs` has them.
     """
     memories = (["train"], ["train", "validation"])
     tables = [store.relatives(dataset, memory).assign(memory="+".join(memory)) for memory in memories]
@@ -208,18 +208,18 @@ def publish_records(
     for task, found in outcomes.items():
         records = {name: dict(outcome.record) for name, outcome in found.items()}
         tables = {name: record.pop("tables") for name, record in records.items()}
-        with whole_folder(root / TASK_RECORDS / task) as half:
+        with atomic_dir(root / TASK_RECORDS / task) as half:
             (half / "runs.json").write_text(to_json(records))
             for name in dict.fromkeys(name for of_run in tables.values() for name in of_run):
                 rows = [pd.DataFrame(of_run[name]).assign(run=run) for run, of_run in tables.items() if name in of_run]
                 table = pd.concat(rows, ignore_index=True)
                 table = table[["run", *table.columns.drop("run")]]
                 table.to_csv(half / f"{name}.csv", index=False, float_format="%.5g", lineterminator="\n")
-    with whole_folder(root / RECORDS) as half:
+    with atomic_dir(root / RECORDS) as half:
         for name, result in results.items():
             (half / f"{name}.json").write_text(to_json(result.record))
-    write_whole(root / MEANS, to_json(dict(means)))
-    write_whole(root / FINDINGS, to_json(dict(findings)))
-    write_whole(root / GENES, to_json(dict(genes)))
-    write_whole(root / RELATIVES, relatives.to_csv(index=False))
+    atomic_write(root / MEANS, to_json(dict(means)))
+    atomic_write(root / FINDINGS, to_json(dict(findings)))
+    atomic_write(root / GENES, to_json(dict(genes)))
+    atomic_write(root / RELATIVES, relatives.to_csv(index=False))
     return root / RECORDS

@@ -26,7 +26,7 @@ ALIGNED = {"nothing aligned": 0.0, "less than a quarter": 0.25, "a quarter or mo
 """Upper edges of the classes of genes by how much of them is aligned with training genes."""
 ALONE = ["contexts-only", "without-own", "without-reverse", "without-copies", "without-contexts"]
 """Experts left out that tell what is known of genes without relatives."""
-WIDE: dict[str, Any] = {"hidden": 96, "tuning_nucleotides": 1_900_000, "passes": 3}
+WIDE: dict[str, Any] = {"hidden_size": 96, "tuning_nucleotides": 1_900_000, "gate_epochs": 3}
 """An expert mixture whose weights are learned by a wider network from more validation nucleotides."""
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 import safetensors.numpy
 
 from dnastudy import models
-from dnastudy.core.atomic import whole_folder, write_whole
+from dnastudy.core.atomic import atomic_dir, atomic_write
 from dnastudy.core.errors import ModelError
 from dnastudy.evaluation import metrics, scoring
 from dnastudy.experiments.store import Result
@@ -34,7 +34,7 @@ def ship(
     parts = [_HEAD]
     for kind, result in chosen.items():
         name = result.record["name"]
-        with whole_folder(folder / kind) as half:
+        with atomic_dir(folder / kind) as half:
             shutil.copytree(result.model_folder(), half, dirs_exist_ok=True)
             weights = half / NeuralModel.arrays_file
             arrays = safetensors.numpy.load_file(weights)
@@ -45,7 +45,7 @@ def ship(
                 raise ModelError(f"{name}: {size:,} bytes, and at most {LARGEST:,} come with the package")
         scores = scoring.score(models.load(folder / kind), test)
         parts.append(_card(kind, name, result, scores, relatives, replicates, size))
-    write_whole(folder / CARD, "\n".join([*parts, _LIMITS]))
+    atomic_write(folder / CARD, "\n".join([*parts, _LIMITS]))
 
 
 def _card(kind, name, result: Result, scores: pd.DataFrame, relatives: pd.DataFrame, replicates, size) -> str:

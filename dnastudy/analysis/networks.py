@@ -22,15 +22,15 @@ from dnastudy.experiments.replicates import ahead, difference, kind_of, mean_sco
 from dnastudy.experiments.store import Result
 
 RECIPE = {
-    "noise": "random nucleotides read, share",
+    "token_corruption": "random nucleotides read, share",
     "learning_rate": "learning rate of Adam", "schedule": "rate after the warm-up", "warmup": "warm-up, share",
-    "batch_genes": "genes a step", "batch_nucleotides": "or nucleotides a step", "pool": "batches sorted by length",
+    "batch_genes": "genes a step", "batch_tokens": "or nucleotides a step", "bucket_size": "batches sorted by length",
     "epochs": "epochs at most", "patience": "epochs of patience", "dropout": "dropout", "weight_decay": "weight decay",
-    "clip": "largest gradient norm", "context": "nucleotides embedded together", "word_width": "width of their table",
-    "positions": "learned positions",
+    "grad_clip": "largest gradient norm", "kmer_size": "nucleotides embedded together", "kmer_dim": "width of their table",
+    "n_positions": "learned positions",
     "end": "predicts the end", "precision": "precision of the training",
 }  # fmt: skip
-BUDGET = {"precision", "micro_nucleotides", "validation_nucleotides", "epochs"}
+BUDGET = {"precision", "micro_batch_tokens", "validation_nucleotides", "epochs"}
 """Settings in which a trial of ours may differ from the paper's: what it may cost."""
 TODAY, PAPERS = "today's recipe", "the paper's recipe"
 
@@ -47,7 +47,7 @@ def recipe_table(profile: Any, model: str) -> Table:
     parse = models.model_class(model).Settings.parse
     ours, papers = (parse(runs[0].settings, model).model_dump() for runs in kinds_of(profile, model).values())
     # what describes the network itself comes first
-    own = [name for name in ours if name not in RECIPE and name not in ("seed", "micro_nucleotides", "beta2")]
+    own = [name for name in ours if name not in RECIPE and name not in ("seed", "micro_batch_tokens", "beta2")]
     rows = [
         {"": RECIPE.get(name, name.replace("_", " ")), "setting": name, TODAY: _shown(ours[name]),
          PAPERS: _shown(papers[name])}

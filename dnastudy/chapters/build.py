@@ -8,7 +8,7 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
-from dnastudy.core.atomic import replace_folder, write_whole
+from dnastudy.core.atomic import atomic_write, replace_dir
 from dnastudy.core.errors import StudyError
 
 _MATHJAX = ("sphinx-mathjax-offline", "sphinx-mathjax-offline/static/mathjax/tex-svg-full.js")
@@ -45,10 +45,10 @@ def prepare_static(root: Path | str) -> Path:
     import vl_convert
 
     vendor.mkdir(parents=True, exist_ok=True)
-    write_whole(vendor / "mathjax.js", mathjax.read_text(encoding="utf-8"))
+    atomic_write(vendor / "mathjax.js", mathjax.read_text(encoding="utf-8"))
     # in a function: the bundle's top-level names would collide with those of other scripts
-    write_whole(vendor / "vega.js", f"(()=>{{{vl_convert.javascript_bundle(vl_version=VEGA_LITE)}\n}})();\n")
-    write_whole(versions_file, stamp)  # last: a folder without it is made again
+    atomic_write(vendor / "vega.js", f"(()=>{{{vl_convert.javascript_bundle(vl_version=VEGA_LITE)}\n}})();\n")
+    atomic_write(versions_file, stamp)  # last: a folder without it is made again
     return vendor
 
 
@@ -96,7 +96,7 @@ def build(source: Path | str, output: Path | str | None = None, quiet: bool = Tr
         raise BookError("the book has warnings:\n" + "\n".join(shown) + f"\n(see {log})")
     pages = source / "_build" / "html"
     if output is not None and Path(output).resolve() != pages:
-        pages = replace_folder(pages, Path(output).resolve())
+        pages = replace_dir(pages, Path(output).resolve())
     return pages / "index.html"
 
 
@@ -129,7 +129,7 @@ def assemble(root: Path | str, target: Path | str, chapters: Path | str) -> Path
             shutil.copy2(path, fresh)
         for path in notebooks:
             shutil.copy2(path, fresh / "book" / "chapters")
-        return replace_folder(fresh, target)
+        return replace_dir(fresh, target)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
 

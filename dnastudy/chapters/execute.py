@@ -19,7 +19,7 @@ from papermill.engines import NBClientEngine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
 
 from dnastudy.chapters.parameters import ChapterError
-from dnastudy.core.atomic import write_whole
+from dnastudy.core.atomic import atomic_write
 
 KERNEL = "python3"
 QUIET = ["--log-level=ERROR"]  # of the kernel itself; what a chapter prints is not touched
@@ -161,7 +161,7 @@ def kernel_environment(charts: str) -> Iterator[None]:
 def write(notebook: NotebookNode, path: Path) -> Path:
     """Write a valid notebook, whole or not at all."""
     nbformat.validate(notebook)
-    return write_whole(path, nbformat.writes(notebook) + "\n")
+    return atomic_write(path, nbformat.writes(notebook) + "\n")
 
 
 def _read(path: Path) -> NotebookNode:

@@ -58,7 +58,7 @@ def evaluate(
     train: Train,
     test: Annotated[Path, typer.Option(help="Genes to predict; each is scored on its own.")],
     validation: Validation = None,
-    join_validation: Join = False,
+    add_validation: Join = False,
     prequential: Prequential = False,
     set: Set = None,
     preset: Preset = "",
@@ -79,9 +79,9 @@ def evaluate(
     from dnastudy.evaluation import metrics, scoring
 
     policies = {"invalid": invalid, "empty": empty, "duplicates": duplicates}
-    given = _settings(model, preset, set, validation, join_validation, prequential)
+    given = _settings(model, preset, set, validation, add_validation, prequential)
     genes = read(test, **policies)  # before training: a mistake in it should not cost one
-    fitted, learned, fit_seconds = _fit(model, given, train, validation, join_validation, policies, test=genes)
+    fitted, learned, fit_seconds = _fit(model, given, train, validation, add_validation, policies, test=genes)
     parameters = fitted.num_parameters
     shared = int(genes["sequence"].isin(learned).sum())
     if shared:
@@ -96,7 +96,7 @@ def evaluate(
             "model": model,
             "settings": fitted.settings.model_dump(mode="json"),
             "tuned": fitted.tuned,
-            "joined_validation": join_validation,
+            "joined_validation": add_validation,
             "prequential": prequential,
             **{key: found[key] for key in ("nucleotide_perplexity", "bits_per_base", "interval", "paper_perplexity")},
             **{key: found[key] for key in ("genes", "nucleotides")},
@@ -109,22 +109,22 @@ def evaluate(
     )
 
 
-def _settings(model, preset, settings, validation, join_validation, prequential=False):
+def _settings(model, preset, settings, validation, add_validation, prequential=False):
     """Settings given on the command line, checked before any file is read."""
-    from dnastudy.experiments.fitting import check_join
+    from dnastudy.experiments.fitting import check_update
     from dnastudy.models import create, model_class
 
     cls = model_class(model)
     given = {**(cls.preset(preset) if preset else {}), **parse_pairs("--set", settings)}
     cls.Settings.parse(given, model)
-    if join_validation and validation is None:
-        raise ModelError("--join-validation needs --validation")
-    if join_validation or prequential:
-        check_join(create(model, given))
+    if add_validation and validation is None:
+        raise ModelError("--add-validation needs --validation")
+    if add_validation or prequential:
+        check_update(create(model, given))
     return given
 
 
-def _fit(model, given, train, validation, join_validation, policies, workspace=None, test=None, by_type=False):
+def _fit(model, given, train, validation, add_validation, policies, workspace=None, test=None, by_type=False):
     """Return the fitted model, the sequences it has learned from, and the seconds; what is on two sides is said."""
     from dnastudy.experiments.fitting import fit_model, learnable
     from dnastudy.models import model_class
@@ -135,7 +135,7 @@ def _fit(model, given, train, validation, join_validation, policies, workspace=N
     learned = list(genes["sequence"])
     held_out = read(validation, **policies) if validation else None
     tuning = None if held_out is None else list(held_out["sequence"])
-    join = tuning if join_validation else None
+    join = tuning if add_validation else None
     if by_type:
         types = frequent_types(genes["type"])
         if not types:
@@ -143,7 +143,7 @@ def _fit(model, given, train, validation, join_validation, policies, workspace=N
                 f"--by-type: no gene type has {ENOUGH} genes in {', '.join(map(str, train))}; types stand "
                 "in the column GeneType of CSV, in headers of FASTA as [type=tRNA]"
             )
-        model, given = model_class(model).typed(given, types)
+        model, given = model_class(model).with_types(given, types)
     if tuning and (both := len({*tuning} & {*learned})):
         say(f"{both} of the validation sequences are also among the training genes: what is tuned on them is too bold")
     if tuning and test is not None and (both := int(test["sequence"].isin(tuning).sum())):
@@ -165,7 +165,7 @@ def train(
     train: Train,
     out: Annotated[Path, typer.Option(help="Folder for the trained model.")],
     validation: Validation = None,
-    join_validation: Join = False,
+    add_validation: Join = False,
     set: Set = None,
     preset: Preset = "",
     by_type: Annotated[
@@ -196,12 +196,12 @@ def train(
 
     check_folder(out)
     policies = {"invalid": invalid, "empty": empty, "duplicates": duplicates}
-    given = _settings(model, preset, set, validation, join_validation)
+    given = _settings(model, preset, set, validation, add_validation)
     workspace = Workspace(out.with_name(f"{out.name}.training"), tensorboard=tensorboard)
     if (workspace.folder / CHECKPOINT).exists():
         say(f"goes on from the checkpoint in {workspace.folder}")
     fitted, learned, seconds = _fit(
-        model, given, train, validation, join_validation, policies, workspace, by_type=by_type
+        model, given, train, validation, add_validation, policies, workspace, by_type=by_type
     )
     if not is_main_process():
         return

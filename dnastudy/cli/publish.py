@@ -75,11 +75,11 @@ def publish(
 def _records(root: Path, settings) -> dict:
     """Compute and write the records of all runs and tasks; return the runs whose models come with the package."""
     from dnastudy.analysis.findings import finding_values
-    from dnastudy.analysis.headline import compute, genes_record, publish_records, relatives_record
+    from dnastudy.analysis.headline import compute, genes_record, homologs_record, publish_records
     from dnastudy.experiments.plan import NEURAL, all_runs, find_run
     from dnastudy.experiments.replicates import over_seeds
     from dnastudy.experiments.store import Store
-    from dnastudy.experiments.task_runs import REFERENCE, assess_all, assess_reference, create_task, typed_run
+    from dnastudy.experiments.task_runs import REFERENCE, assess_all, assess_reference, conditional_run, create_task
 
     results = compute(settings, say)
     dataset = settings.dataset()
@@ -89,7 +89,7 @@ def _records(root: Path, settings) -> dict:
             found[REFERENCE] = reference
     # what comes with the package can be asked for gene types; it predicts as well without one (see its card)
     chosen = {
-        kind: Store().get(typed_run(find_run(settings, f"{kind}-{settings.seeds[0]}"), dataset), dataset, say)
+        kind: Store().get(conditional_run(find_run(settings, f"{kind}-{settings.seeds[0]}"), dataset), dataset, say)
         for kind in NEURAL
     }
     answer = finding_values(dataset, results, Store().relatives(dataset), settings.bootstrap_replicates)
@@ -99,7 +99,7 @@ def _records(root: Path, settings) -> dict:
         over_seeds(results, settings.bootstrap_replicates),
         answer,
         genes_record(dataset),
-        relatives_record(dataset, Store()),
+        homologs_record(dataset, Store()),
         outcomes,
     )
     return chosen
@@ -108,12 +108,12 @@ def _records(root: Path, settings) -> dict:
 def _learning(root: Path, settings) -> None:
     """Compute and write the figures on relatives and learning curves, and carry their points."""
     from dnastudy.analysis.claims import LEARNING, learning_values
-    from dnastudy.core.atomic import write_whole
+    from dnastudy.core.atomic import atomic_write
     from dnastudy.core.provenance import to_json
     from dnastudy.experiments.store import Store
 
     say("figures on relatives and learning curves")
-    write_whole(root / LEARNING, to_json(learning_values(settings, settings.dataset(), Store())))
+    atomic_write(root / LEARNING, to_json(learning_values(settings, settings.dataset(), Store())))
     _carry(root, settings)
 
 

@@ -160,12 +160,12 @@ def _relatives_facts(genes: pd.DataFrame, min_identity: float = 0.7, min_coverag
 
 def _write(out: Path, parts: dict[str, pd.DataFrame], card: dict[str, Any]) -> dict[str, Any]:
     """Write the folder whole or not at all; returns the card, with the facts of each part."""
-    from dnastudy.core.atomic import whole_folder
+    from dnastudy.core.atomic import atomic_dir
     from dnastudy.data.genes import table_hash, write_genes
     from dnastudy.data.sources.http import file_hash
 
     tables = {}
-    with whole_folder(out.resolve()) as folder:
+    with atomic_dir(out.resolve()) as folder:
         for name, genes in parts.items():
             path = write_genes(genes, folder / f"{name}.csv")
             types = genes["type"].replace("", "(none)").value_counts(normalize=True)

@@ -235,17 +235,17 @@ def book(
 @job.command("data")
 def job_data(out: Path, profile: ProfileName = "quick") -> None:
     """Make or find the genes of a profile and note what they are."""
-    from dnastudy.core.atomic import write_whole
+    from dnastudy.core.atomic import atomic_write
     from dnastudy.core.provenance import to_json
 
     dataset = chosen_profile(profile).dataset()
-    write_whole(out, to_json({"name": dataset.name, "description": dataset.description, "sha256": dataset.hashes}))
+    atomic_write(out, to_json({"name": dataset.name, "description": dataset.description, "sha256": dataset.hashes}))
 
 
 @job.command("run")
 def job_run(name: str, out: Path, profile: ProfileName = "quick") -> None:
     """Compute one run of a profile, put its model to the tasks, and write its record."""
-    from dnastudy.core.atomic import write_whole
+    from dnastudy.core.atomic import atomic_write
     from dnastudy.core.provenance import to_json
     from dnastudy.experiments.curve_plan import PREFIX, find_any
     from dnastudy.experiments.store import Store
@@ -257,7 +257,7 @@ def job_run(name: str, out: Path, profile: ProfileName = "quick") -> None:
     # tasks are of the study's own models, not of every point of a curve
     outcomes = assess_all(store, settings, [] if name.startswith(PREFIX) else [run], dataset, say)
     tasks = {task: found[name].record["id"] for task, found in outcomes.items() if name in found}
-    write_whole(out, to_json({**record, "tasks": tasks}))
+    atomic_write(out, to_json({**record, "tasks": tasks}))
 
 
 @job.command("chapter")

@@ -53,7 +53,7 @@ def generate(
     import io
 
     from dnastudy import models
-    from dnastudy.core.atomic import write_whole
+    from dnastudy.core.atomic import atomic_write
     from dnastudy.data.fasta import write_fasta
     from dnastudy.models import generation
 
@@ -71,7 +71,7 @@ def generate(
     if out is None:
         print(text.getvalue(), end="")
     else:
-        write_whole(out, text.getvalue())
+        atomic_write(out, text.getvalue())
 
 
 def mutations(
@@ -170,12 +170,12 @@ def realness(
         dnastudy realness generated.fa --real test.csv --set genes=200 --set "classifiers=[linear on k-mers]" --json
     """
     from dnastudy.display.tables import with_interval
-    from dnastudy.tasks.generation_quality import Realness
+    from dnastudy.tasks.generation_quality import GenerationQuality
 
     settings = parse_pairs("--set", set)
     if "temperatures" in settings:
         raise ModelError("--set temperatures: these genes are written already (`dnastudy generate --temperature`)")
-    task = Realness(settings)
+    task = GenerationQuality(settings)
     written, known = (read(path, duplicates="keep") for path in (genes, real))
     learned = read(train, duplicates="keep") if train else None
     if type:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
-def write_whole(path: str | os.PathLike, data: str | bytes) -> Path:
+def atomic_write(path: str | os.PathLike, data: str | bytes) -> Path:
     """Write a file through a hidden neighbour and one rename; folders above it are made."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -25,7 +25,7 @@ def write_whole(path: str | os.PathLike, data: str | bytes) -> Path:
     return path
 
 
-def replace_folder(new: Path, target: Path) -> Path:
+def replace_dir(new: Path, target: Path) -> Path:
     """Move a complete folder to its place, over an older one, which stays if that fails."""
     target.parent.mkdir(parents=True, exist_ok=True)
     old = target.with_name(f".{target.name}.{os.getpid()}.old")
@@ -43,7 +43,7 @@ def replace_folder(new: Path, target: Path) -> Path:
 
 
 @contextmanager
-def whole_folder(folder: str | os.PathLike) -> Iterator[Path]:
+def atomic_dir(folder: str | os.PathLike) -> Iterator[Path]:
     """Give an empty folder to fill; when the block ends well it takes the name, and the place of what had it."""
     folder = Path(folder)
     half = folder.with_name(f".{folder.name}.{os.getpid()}.part")
@@ -51,6 +51,6 @@ def whole_folder(folder: str | os.PathLike) -> Iterator[Path]:
     half.mkdir(parents=True)
     try:
         yield half
-        replace_folder(half, folder)
+        replace_dir(half, folder)
     finally:
         shutil.rmtree(half, ignore_errors=True)

@@ -66,7 +66,7 @@ def load_text(corpus: str, file: Path | None = None, symbols: int = 1_000_000, s
 
 def letters_of(corpus: str, file: Path | None = None, symbols: int = 1_000_000) -> int:
     """Size of a corpus's alphabet."""
-    return len(NUCLEOTIDES) if corpus in SOURCES else ENGLISH.get(corpus) or load_text(corpus, file, symbols).letters
+    return len(NUCLEOTIDES) if corpus in SOURCES else ENGLISH.get(corpus) or load_text(corpus, file, symbols).vocab_size
 
 
 def reduce_text(text: str, symbols: int | None) -> tuple[str, int]:
@@ -121,4 +121,4 @@ def _dataset(name: str, description: str, passages: list[str], letters: int) -> 
     if any(part.empty for part in parts):
         raise ModelError(f"{description}: too short to be split")
     splits = dict(zip(("train", "validation", "test"), parts, strict=True))
-    return Dataset(name, description, splits, "", letters=letters)
+    return Dataset(name, description, splits, "", vocab_size=letters)

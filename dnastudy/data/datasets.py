@@ -47,7 +47,7 @@ class Dataset:
         What ``counts`` holds.
     pair_files : dict of paths
         Files of mutated test genes beside the splits, by seed and most edits: "419432-5".
-    letters : int
+    vocab_size : int
         Size of the alphabet; other than 4 only in texts that genes are set beside (`texts`).
     text : path, optional
         English text that came with the genes, to set them beside.
@@ -58,7 +58,7 @@ class Dataset:
     splits: dict[str, pd.DataFrame]
     counts_description: str
     pair_files: dict[str, Path] = field(default_factory=dict)
-    letters: int = len(NUCLEOTIDES)
+    vocab_size: int = len(NUCLEOTIDES)
     text: Path | None = None
 
     @property
@@ -71,16 +71,18 @@ class Dataset:
         """SHA-256 of ids and sequences of each split."""
         return {name: table_hash(frame) for name, frame in self.splits.items()}
 
-    def again(self, parts: Sequence[pd.DataFrame], words: str) -> Dataset:
+    def resplit(self, parts: Sequence[pd.DataFrame], words: str) -> Dataset:
         """The same data set cut anew into train, validation and test; ``words`` are added to its description."""
         named = dict(zip(("train", "validation", "test"), parts, strict=True))
-        return replace(_dataset(self.name, f"{self.description}, {words}", named), letters=self.letters, text=self.text)
+        return replace(
+            _dataset(self.name, f"{self.description}, {words}", named), vocab_size=self.vocab_size, text=self.text
+        )
 
-    def part(self, fraction: float, seed: int) -> Dataset:
+    def subsample(self, fraction: float, seed: int) -> Dataset:
         """With so much of the training and validation genes (`splits.subset`), and all test genes."""
         less = [subset(frame, fraction, seed) for frame in (self.train, self.validation)]
         words = f"{Fraction(fraction).limit_denominator(1000)} of the training and validation genes (seed {seed})"
-        return self.again([*less, self.test], words)
+        return self.resplit([*less, self.test], words)
 
     @property
     def train(self) -> pd.DataFrame:

@@ -22,7 +22,7 @@ from typing import Literal
 
 import pandas as pd
 
-from dnastudy.core.atomic import write_whole
+from dnastudy.core.atomic import atomic_write
 from dnastudy.data.fasta import write_fasta
 from dnastudy.data.formats import CSV_COLUMNS, DataError, Record, records
 from dnastudy.data.sequences import INVALID_NUCLEOTIDE
@@ -262,7 +262,7 @@ def write_genes(frame: pd.DataFrame, path: str | os.PathLike) -> Path:
     data = text.getvalue().encode()
     if path.suffix == ".gz":
         data = gzip.compress(data, mtime=0)
-    return write_whole(path, data)
+    return atomic_write(path, data)
 
 
 def table_hash(frame: pd.DataFrame) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from dnastudy.core.atomic import write_whole
+from dnastudy.core.atomic import atomic_write
 from dnastudy.data.formats import DataError, opened, unbracketed
 from dnastudy.data.sequences import INVALID_NUCLEOTIDE, NUCLEOTIDES
 
@@ -189,4 +189,4 @@ def write_pairs(pairs: pd.DataFrame, path: str | os.PathLike) -> Path:
         out[column] = "<" + out[column] + ">"
     text = io.StringIO()
     out.to_csv(text, index=False, lineterminator="\n")
-    return write_whole(path, text.getvalue())
+    return atomic_write(path, text.getvalue())

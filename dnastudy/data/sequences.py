@@ -41,15 +41,15 @@ class EncodedSequences:
         Where each sequence starts in ``symbols``; the last entry is ``len(symbols)``.
     types : array of str, shape (sequences,), optional
         Gene type of each sequence, for models that learn to write genes of a type; "" where it is not known.
-    letters : int
+    vocab_size : int
         Size of the alphabet: 4, but for text that models of genes are compared on (`texts`); its codes are 0, 1, ...,
-        and the code of the end is ``letters``.
+        and the code of the end is ``vocab_size``.
     """
 
     symbols: np.ndarray
     starts: np.ndarray
     types: np.ndarray | None = None
-    letters: int = len(NUCLEOTIDES)
+    vocab_size: int = len(NUCLEOTIDES)
 
     def __len__(self) -> int:
         return len(self.starts) - 1
@@ -117,7 +117,7 @@ def map_parts(function: Callable[[EncodedSequences, slice], Any], encoded: Encod
     for a, b in pairwise(cuts.tolist()):
         here = slice(encoded.starts[a], encoded.starts[b])
         starts = encoded.starts[a : b + 1] - encoded.starts[a]
-        parts.append((EncodedSequences(encoded.symbols[here], starts, letters=encoded.letters), here))
+        parts.append((EncodedSequences(encoded.symbols[here], starts, vocab_size=encoded.vocab_size), here))
     if len(parts) < 2:
         return [function(*part) for part in parts]
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
@@ -131,10 +131,10 @@ def choose(encoded: EncodedSequences, indices: Iterable[int]) -> EncodedSequence
     starts = np.concatenate([[0], np.cumsum([len(part) for part in parts], dtype=np.int64)])
     symbols = np.concatenate(parts) if parts else np.zeros(0, np.uint8)
     types = None if encoded.types is None else encoded.types[indices]
-    return EncodedSequences(symbols, starts, types, encoded.letters)
+    return EncodedSequences(symbols, starts, types, encoded.vocab_size)
 
 
-def spread(encoded: EncodedSequences, nucleotides: int) -> EncodedSequences:
+def evenly_spaced(encoded: EncodedSequences, nucleotides: int) -> EncodedSequences:
     """Return sequences spread evenly over all, with about so many nucleotides, and at least one."""
     share = min(1.0, nucleotides / max(encoded.nucleotides, 1))
     if share == 1:
@@ -157,7 +157,7 @@ FIRST = ord("0")
 MOST = 127 - FIRST
 
 
-def encode_letters(sequences: Sequence[str], letters: int = len(NUCLEOTIDES)) -> EncodedSequences:
+def encode_symbols(sequences: Sequence[str], vocab_size: int = len(NUCLEOTIDES)) -> EncodedSequences:
     """`sequences.encode` for an alphabet of this size: A C G T for 4, else the characters from "0" on.
 
     Raises
@@ -165,34 +165,34 @@ def encode_letters(sequences: Sequence[str], letters: int = len(NUCLEOTIDES)) ->
     ValueError
         For any other character, naming the sequence (0-based) and the position (1-based).
     """
-    if letters == len(NUCLEOTIDES):
+    if vocab_size == len(NUCLEOTIDES):
         return encode(sequences)
-    if not 2 <= letters <= MOST:
-        raise ValueError(f"an alphabet of {letters} letters: 2 to {MOST} are known")
+    if not 2 <= vocab_size <= MOST:
+        raise ValueError(f"an alphabet of {vocab_size} letters: 2 to {MOST} are known")
     if isinstance(sequences, str):
-        raise TypeError("encode_letters wants a list of sequences, not one string")
+        raise TypeError("encode_symbols wants a list of sequences, not one string")
     sequences = list(sequences)
     lengths = np.fromiter(map(len, sequences), dtype=np.int64, count=len(sequences))
     starts = np.concatenate([[0], np.cumsum(lengths + 1)])
-    end = chr(FIRST + letters)
+    end = chr(FIRST + vocab_size)
     # what is not ASCII is several bytes, none of them a letter
     coded = "".join(text + end for text in sequences).encode("utf-8", "surrogatepass")
     codes = np.frombuffer(coded, np.uint8) - FIRST
-    wrong = codes > letters if len(codes) == starts[-1] else np.ones(1, bool)
-    if wrong.any() or np.count_nonzero(codes == letters) != len(sequences):
+    wrong = codes > vocab_size if len(codes) == starts[-1] else np.ones(1, bool)
+    if wrong.any() or np.count_nonzero(codes == vocab_size) != len(sequences):
         for index, text in enumerate(sequences):
             for position, character in enumerate(text, 1):
-                if not FIRST <= ord(character) < FIRST + letters:
+                if not FIRST <= ord(character) < FIRST + vocab_size:
                     raise ValueError(
-                        f"sequence {index} has {character!r} at position {position}; {letters} letters "
-                        f"are known, from {chr(FIRST)!r} to {chr(FIRST + letters - 1)!r}"
+                        f"sequence {index} has {character!r} at position {position}; {vocab_size} letters "
+                        f"are known, from {chr(FIRST)!r} to {chr(FIRST + vocab_size - 1)!r}"
                     )
-    return EncodedSequences(codes, starts, letters=letters)
+    return EncodedSequences(codes, starts, vocab_size=vocab_size)
 
 
-def encode_for(letters: int, sequences: Sequence[str] | EncodedSequences) -> EncodedSequences:
+def encode_for(vocab_size: int, sequences: Sequence[str] | EncodedSequences) -> EncodedSequences:
     """`sequences.encode` for a model of so many letters; ModelError for sequences of another alphabet."""
     encoded = encode(sequences)
-    if len(encoded) and encoded.letters != letters:
-        raise ModelError(f"the model knows {letters} letters, and the sequences are of {encoded.letters}")
+    if len(encoded) and encoded.vocab_size != vocab_size:
+        raise ModelError(f"the model knows {vocab_size} letters, and the sequences are of {encoded.vocab_size}")
     return encoded

@@ -94,7 +94,7 @@ def describe_part(frame: pd.DataFrame) -> dict:
 
 
 def describe_relatives(table: pd.DataFrame) -> dict:
-    """Facts about a table of `dnastudy.relatives.nearest_relatives`.
+    """Facts about a table of `dnastudy.relatives.nearest_homologs`.
 
     Returns
     -------
@@ -124,7 +124,7 @@ def describe_genes(splits: Mapping[str, pd.DataFrame], relatives: Mapping[str, p
     splits : mapping of names to gene tables
         Usually train, validation and test.
     relatives : mapping of names to tables, optional
-        What `dnastudy.relatives.study_relatives` returns for the same splits; without it that part is empty.
+        What `dnastudy.relatives.study_homologs` returns for the same splits; without it that part is empty.
 
     Returns
     -------

@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
-from dnastudy.data.sequences import NUCLEOTIDES, EncodedSequences, encode_letters
+from dnastudy.data.sequences import NUCLEOTIDES, EncodedSequences, encode_symbols
 from dnastudy.models.base import LanguageModel
 
 BATCH_NUCLEOTIDES = 4_000_000
@@ -58,7 +58,7 @@ def score(
         stretches = np.array([_stretches(row) for row in renormalised]).T
         rows.append((encoded.lengths, raw, nucleotides, paper, count, *stretches))
         if prequential:
-            model.join(encoded)
+            model.update(encoded)
         if progress:
             progress(len(batch))
     columns = [np.concatenate(parts) for parts in zip(*rows, strict=True)] if rows else [[]] * (5 + len(POSITION_EDGES))
@@ -67,6 +67,7 @@ def score(
 
 
 def stretch(edge: int) -> str:
+    """Name of the column with the log-probability of the stretch that begins after ``edge`` nucleotides."""
     return f"log_prob_from_{edge + 1}"
 
 
@@ -84,7 +85,7 @@ def _batches(sequences: pd.Series) -> list[list[str]]:
 
 def _encoded(model: LanguageModel, batch: list[str]) -> EncodedSequences:
     """Sequences in the alphabet of a model."""
-    return encode_letters(batch, getattr(model.settings, "letters", len(NUCLEOTIDES)))
+    return encode_symbols(batch, getattr(model.settings, "vocab_size", len(NUCLEOTIDES)))
 
 
 def _sums(rows: list[np.ndarray]) -> np.ndarray:

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from dnastudy import models
-from dnastudy.core.atomic import write_whole
+from dnastudy.core.atomic import atomic_write
 from dnastudy.core.errors import ModelError
 from dnastudy.core.provenance import to_json
 from dnastudy.data.corpora import ENGLISH, letters_of
@@ -112,8 +112,8 @@ def carry(profile: Profile, root: Path, more: Sequence[Run] = (), log: Callable[
     except FileNotFoundError as error:
         say(f"{FAMILY_RECORD} stays as it is: {error}")
     else:
-        write_whole(root / FAMILY_RECORD, to_json(split_record(family, dataset)))
-    write_whole(root / precomputed.FOLDER / split_file(dataset), table.to_csv(index=False))
+        atomic_write(root / FAMILY_RECORD, to_json(split_record(family, dataset)))
+    atomic_write(root / precomputed.FOLDER / split_file(dataset), table.to_csv(index=False))
     records = {record["id"]: record for record, _ in there}
     names = {
         "are carried no longer": [
@@ -141,11 +141,11 @@ def _one_in(fraction: float) -> str:
 def _of_letters(name: str, curve: Curve, letters: int) -> dict[str, int]:
     """Settings that differ where the alphabet has so many letters."""
     known = models.model_class(curve.model).Settings.parse(_settings(curve), curve.model)
-    if not hasattr(known, "letters"):
+    if not hasattr(known, "vocab_size"):
         raise ModelError(f"curves.texts.models: {name!r} knows A C G T alone, and cannot learn {letters} letters")
-    longest = "order" if curve.model == "ngram" else "context"
+    longest = "order" if curve.model == "ngram" else "kmer_size"
     length = int(getattr(known, longest) * math.log(len(NUCLEOTIDES)) / math.log(letters) + 1e-9)
-    return {"letters": letters, longest: max(1, length)}
+    return {"vocab_size": letters, longest: max(1, length)}
 
 
 def _seeded(curve: Curve) -> bool:

@@ -14,7 +14,7 @@ import pandas as pd
 
 from dnastudy import models
 from dnastudy.core.provenance import code_hash, reset_peak_memory, surroundings
-from dnastudy.data.sequences import NUCLEOTIDES, EncodedSequences, encode, encode_letters
+from dnastudy.data.sequences import NUCLEOTIDES, EncodedSequences, encode, encode_symbols
 from dnastudy.models.base import LanguageModel, Sequences
 from dnastudy.models.generation import NOTE, length_notes
 from dnastudy.training.log import Workspace
@@ -40,16 +40,16 @@ def code_of(cls: type[LanguageModel]) -> tuple[str, str]:
 def learnable(name: str, settings: dict[str, Any], genes: pd.DataFrame) -> Sequences:
     """What a model is given of a gene table: the sequences, with their types only where it learns those."""
     sequences = list(genes["sequence"])
-    if (letters := settings.get("letters", len(NUCLEOTIDES))) != len(NUCLEOTIDES):
-        return encode_letters(sequences, letters)
-    return encode(sequences, genes["type"]) if models.model_class(name).learns_types(settings) else sequences
+    if (letters := settings.get("vocab_size", len(NUCLEOTIDES))) != len(NUCLEOTIDES):
+        return encode_symbols(sequences, letters)
+    return encode(sequences, genes["type"]) if models.model_class(name).uses_types(settings) else sequences
 
 
-def check_join(model: LanguageModel) -> None:
+def check_update(model: LanguageModel) -> None:
     """ModelError if the model cannot take more genes after training: to be known before hours of it."""
     for part in getattr(model, "members", [model]):
-        if type(part).join is LanguageModel.join:
-            part.join([])
+        if type(part).update is LanguageModel.update:
+            part.update([])
 
 
 def _plain_genes(genes: Sequences) -> list:
@@ -77,10 +77,10 @@ def fit_model(
     surroundings()  # the commit of what is trained here, not of what is there when it ends
     model = models.create(name, settings)
     if join is not None and len(join):
-        check_join(model)
+        check_update(model)
     if workspace and not workspace.fingerprint:
         parts = {"model": name, "settings": model.settings.model_dump(mode="json"), "code": code_of(type(model))[0]}
-        given = {"train": train, "validation": validation, "join": join}
+        given = {"train": train, "validation": validation, "update": join}
         fingerprint = digest({**parts, **{key: genes and _plain_genes(genes) for key, genes in given.items()}})
         workspace = replace(workspace, fingerprint=fingerprint)
     model.prepare()
@@ -91,7 +91,7 @@ def fit_model(
     else:
         model.fit_long(train, validation, workspace, report)
     if join is not None and len(join):
-        model.join(join)
+        model.update(join)
     # a training that went on after a kill took longer than this call
     seconds = max(time.perf_counter() - start, model.notes.get("training", {}).get("seconds", 0.0))
     model.notes = {**model.notes, NOTE: length_notes(encode(train))}

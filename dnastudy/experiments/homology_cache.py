@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from filelock import FileLock
 
-from dnastudy.core.atomic import whole_folder
+from dnastudy.core.atomic import atomic_dir
 from dnastudy.core.provenance import code_hash
 from dnastudy.data.datasets import Dataset
 from dnastudy.experiments.fitting import digest
@@ -26,10 +26,10 @@ class Kin:
     lock: Callable[[str], FileLock]
 
     def relatives(self, dataset: Dataset, memory: Sequence[str] = ("train",)) -> pd.DataFrame:
-        """Nearest relative of each test gene in the splits ``memory`` (see `relatives.nearest_relatives`)."""
-        from dnastudy.homology.mmseqs import nearest_relatives
+        """Nearest relative of each test gene in the splits ``memory`` (see `relatives.nearest_homologs`)."""
+        from dnastudy.homology.mmseqs import nearest_homologs
 
-        return self._searched("relatives", dataset, memory, lambda genes: nearest_relatives(dataset.test, genes))
+        return self._searched("relatives", dataset, memory, lambda genes: nearest_homologs(dataset.test, genes))
 
     def aligned(self, dataset: Dataset, memory: Sequence[str] = ("train",)) -> np.ndarray:
         """Share of each test gene in any alignment with the splits ``memory`` (see `relatives.aligned_share`)."""
@@ -61,7 +61,7 @@ class Kin:
             table = self._kept("families", {"split": split_file(dataset, seed), "code": code_hash(*CODE)}, cut)
         of = genes.set_index("id", drop=False)
         parts = [of.loc[table.loc[table["part"] == name, "id"]].reset_index(drop=True) for name in PARTS]
-        return dataset.again(parts, f"split anew by family (seed {seed})")
+        return dataset.resplit(parts, f"split anew by family (seed {seed})")
 
     def _searched(self, what: str, dataset: Dataset, memory: Sequence[str], search: Callable) -> pd.DataFrame:
         hashes = [dataset.hashes["test"], *(dataset.hashes[name] for name in memory)]
@@ -75,7 +75,7 @@ class Kin:
         with self.lock(f"{what}-{name}"):
             if not (folder / "table.csv").exists():
                 table = compute()
-                with whole_folder(folder) as half:
+                with atomic_dir(folder) as half:
                     table.to_csv(half / "table.csv", index=False)
         text = {"id": str, "nearest": str, "strand": str, "part": str}
         return pd.read_csv(folder / "table.csv", dtype=text, keep_default_na=False)

@@ -17,7 +17,7 @@ def run_label(record: Mapping[str, Any]) -> str:
         names = {"expert": "expert mixture", "lstm": "LSTM", "transformer": "Transformer"}
         return " + ".join(names.get(member["model"], member["model"]) for member in settings["members"])
     if record["model"] == "expert":
-        return "expert mixture" + (" (+ val.)" if record["data"]["join"] else "")
+        return "expert mixture" + (" (+ val.)" if record["data"]["update"] else "")
     if record["model"] != "ngram":
         return {"uniform": "knows nothing"}.get(record["model"], record["model"])
     smoothing = {"mle": "MLE", "laplace": "Laplace"}.get(settings["smoothing"])

@@ -24,7 +24,7 @@ class Run(Settings):
     model: str = Field(description="registered model")
     settings: dict[str, Any] = Field(default_factory=dict, description="the model's settings")
     train: list[str] = Field(default=["train"], description="splits to learn from")
-    join: list[str] = Field(default=[], description="splits that join the counts once everything is tuned")
+    update: list[str] = Field(default=[], description="splits that join the counts once everything is tuned")
     test: str = Field(default="test", description="split to score")
     prequential: bool = Field(default=False, description="each test gene joins what was learned once it is scored")
     replicates: int = Field(default=bootstrap.REPLICATES, ge=100, description="bootstrap resamples")
@@ -50,8 +50,8 @@ def ngram_runs(profile: Profile) -> list[Run]:
     ]  # fmt: skip
     kinds = {
         "laplace-train": {"smoothing": "laplace"},
-        "witten-bell": {"smoothing": "witten-bell", "novelty": 1.0},
-        "witten-bell-tuned": {"smoothing": "witten-bell", "novelty": None},
+        "witten-bell": {"smoothing": "witten-bell", "escape_weight": 1.0},
+        "witten-bell-tuned": {"smoothing": "witten-bell", "escape_weight": None},
     }
     ours = [
         Run(name=f"{kind}-{order}", model="ngram", settings={"order": order, **settings},
@@ -68,9 +68,9 @@ EXPERT_TRIALS: dict[str, dict[str, Any]] = {
     "without-reverse": {"experts": ["context", "copy", "own"]},
     "without-own": {"experts": ["context", "copy", "reverse"]},
     "with-inverted": {"experts": ["context", "copy", "reverse", "own", "inverted"]},
-    "fixed-weights": {"hidden": 0},
-    "wide-gate": {"hidden": 96},
-    "without-shifts": {"shift": 0},
+    "fixed-weights": {"hidden_size": 0},
+    "wide-gate": {"hidden_size": 96},
+    "without-shifts": {"max_indel": 0},
     "without-substitutions": {"substitutions": False},
 }
 """What the expert model gains from each of its parts: settings that differ from the default."""
@@ -78,7 +78,7 @@ EXPERT_TRIALS: dict[str, dict[str, Any]] = {
 
 def expert_runs(profile: Profile) -> list[Run]:
     """The expert model with both memories, each gene on its own and prequentially; gates without validation genes."""
-    joined = {"join": ["validation"]}
+    joined = {"update": ["validation"]}
     # all genes in the memory and in the gate: tuned by cross-validation inside them
     inside = {"settings": {"gating": "cross-validation"}}
     rows: dict[str, dict[str, Any]] = {

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dnastudy.core.atomic import whole_folder, write_whole
+from dnastudy.core.atomic import atomic_dir, atomic_write
 from dnastudy.core.provenance import from_json, to_json
 
 FOLDER = Path("results") / "curves"
@@ -40,8 +40,8 @@ def pack(folder: Path, results: Iterable[tuple[dict[str, Any], pd.DataFrame]]) -
     lines = [json.dumps(json.loads(to_json(record))) for record in records.values()]
     arrays = io.BytesIO()
     np.savez_compressed(arrays, **scores)
-    write_whole(folder / SCORES, arrays.getvalue())  # first: no record without its scores
-    write_whole(folder / RECORDS, "".join(f"{line}\n" for line in lines))
+    atomic_write(folder / SCORES, arrays.getvalue())  # first: no record without its scores
+    atomic_write(folder / RECORDS, "".join(f"{line}\n" for line in lines))
     return len(records)
 
 
@@ -64,7 +64,7 @@ def unpack(folder: Path, name: str, test: pd.DataFrame, run_folder: Path) -> boo
     table = pd.DataFrame({"id": test["id"].to_numpy(), "nucleotides": test["sequence"].str.len().to_numpy()})
     nats = steps / STEPS - _random(table["nucleotides"])
     table = table.assign(nucleotide_log_prob=nats, paper_log_prob=np.nan, paper_events=0)
-    with whole_folder(run_folder) as half:
+    with atomic_dir(run_folder) as half:
         table.to_csv(half / "scores.csv", index=False)
         (half / "record.json").write_text(to_json(record))
     return True

@@ -23,7 +23,7 @@ import pandas as pd
 from filelock import FileLock
 
 from dnastudy import models
-from dnastudy.core.atomic import whole_folder
+from dnastudy.core.atomic import atomic_dir
 from dnastudy.core.provenance import (
     PACKAGE,
     code_hash,
@@ -38,7 +38,7 @@ from dnastudy.data.datasets import Dataset
 from dnastudy.display.terminal import training_lines
 from dnastudy.evaluation import metrics, scoring
 from dnastudy.experiments import precomputed
-from dnastudy.experiments.fitting import check_join, code_of, digest, fit_model, learnable
+from dnastudy.experiments.fitting import check_update, code_of, digest, fit_model, learnable
 from dnastudy.experiments.homology_cache import Kin
 from dnastudy.experiments.plan import Run
 from dnastudy.models.base import LanguageModel
@@ -64,10 +64,10 @@ def identity(run: Run, dataset: Dataset) -> tuple[dict[str, Any], dict[str, Any]
         "model": run.model,
         "settings": cls.Settings.parse(run.settings, run.model).model_dump(mode="json"),
         "train": [dataset.hashes[name] for name in run.train],
-        "join": [dataset.hashes[name] for name in run.join],
+        "update": [dataset.hashes[name] for name in run.update],
         "validation": dataset.hashes["validation"],
         "code": learning,
-        **({"types": _types_hash(run, dataset)} if cls.learns_types(run.settings) else {}),
+        **({"types": _types_hash(run, dataset)} if cls.uses_types(run.settings) else {}),
         # how its members are read is part of what it fits
         **(
             {"members": [[digest(identity(m, dataset)[0]), code_of(models.model_class(m.model))[1]] for m in members]}
@@ -93,7 +93,7 @@ def _types_hash(run: Run, dataset: Dataset) -> str:
 def _members(run: Run) -> list[Run]:
     """The models a run's model is made of, as runs that are fitted on their own."""
     return [
-        run.model_copy(update={"name": f"{run.name}: {name}", "model": name, "settings": settings, "join": []})
+        run.model_copy(update={"name": f"{run.name}: {name}", "model": name, "settings": settings, "update": []})
         for name, settings in models.model_class(run.model).parts(run.settings)
     ]
 
@@ -155,7 +155,7 @@ class Store(Kin):
                 brought = self._brought(run, name, dataset)
                 if brought is None and not (folder / "record.json").exists():
                     if run.prequential:
-                        check_join(models.create(run.model, run.settings))
+                        check_update(models.create(run.model, run.settings))
                     model, fitted = self._fit(run, dataset, fit, fit_parts, log)
                     self._score(run, dataset, model, fitted, folder, {"id": name, "fit": fit}, log)
                 folder = brought or folder
@@ -190,7 +190,7 @@ class Store(Kin):
             dataset = load_text(run.corpus, dataset.text, run.symbols)
         elif run.split == "family":
             dataset = self.by_family(dataset)
-        return dataset.part(run.fraction, run.subset) if run.fraction < 1 else dataset
+        return dataset.subsample(run.fraction, run.subset) if run.fraction < 1 else dataset
 
     def lock(self, name: str) -> FileLock:
         """Lock of this name, held by one process at a time."""
@@ -210,7 +210,7 @@ class Store(Kin):
                     log(f"fit {run.name}")
                 genes, *others = (
                     pd.concat([dataset.splits[name] for name in names]) if names else dataset.train[:0]
-                    for names in (run.train, ["validation"], run.join)
+                    for names in (run.train, ["validation"], run.update)
                 )
                 given = [learnable(run.model, run.settings, frame) for frame in (genes, *others)]
                 report = training_lines(run.name, log) if log else None
@@ -221,7 +221,7 @@ class Store(Kin):
                     )  # fmt: skip
                 except TrainingError as error:
                     raise error.named(list(genes["id"])) from error
-                with whole_folder(folder) as half:
+                with atomic_dir(folder) as half:
                     model.save(half / "model")
                     seconds += sum(facts["seconds"] for _, facts in members)
                     memory = max([peak_memory_mb(), *(facts["peak_memory_mb"] for _, facts in members)])
@@ -236,8 +236,8 @@ class Store(Kin):
         if log:
             log(f"score {run.name}")
         genes = dataset.splits[run.test]
-        learned = [dataset.splits[name] for name in run.train + run.join]
-        seen = {"validation", "counts"} & {*run.train, *run.join}
+        learned = [dataset.splits[name] for name in run.train + run.update]
+        seen = {"validation", "counts"} & {*run.train, *run.update}
         # what orders and sizes are chosen by; null where the model has learned from the validation genes
         validated = None if seen else scoring.quick_perplexity(model, dataset.validation)
         parameters = model.num_parameters  # before prequential scoring adds to them
@@ -256,7 +256,7 @@ class Store(Kin):
                 "name": dataset.name,
                 "description": dataset.description,
                 "train": run.train,
-                "join": run.join,
+                "update": run.update,
                 "test": run.test,
                 "prequential": run.prequential,
                 "split": run.split,
@@ -264,7 +264,7 @@ class Store(Kin):
                 "subset": run.subset if run.fraction < 1 else None,
                 "train_genes": sum(map(len, learned)),
                 "train_nucleotides": int(sum(frame["sequence"].str.len().sum() for frame in learned)),
-                "sha256": {name: dataset.hashes[name] for name in dict.fromkeys([*run.train, *run.join, run.test])},
+                "sha256": {name: dataset.hashes[name] for name in dict.fromkeys([*run.train, *run.update, run.test])},
             },
             "metrics": metrics.summarise(scores, run.replicates),
             "validation_perplexity": validated,
@@ -277,7 +277,7 @@ class Store(Kin):
             "code": {"fit": fitted["code"], "evaluation": code_hash("evaluation.py")},
             **surroundings(),
         }  # fmt: skip
-        with whole_folder(folder) as half:
+        with atomic_dir(folder) as half:
             scores.to_csv(half / "scores.csv", index=False)
             (half / "record.json").write_text(to_json(record))
 

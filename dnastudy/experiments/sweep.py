@@ -31,15 +31,15 @@ from dnastudy.training.report import TrainingError
 
 COMMON: dict[str, BaseDistribution] = {
     "learning_rate": FloatDistribution(5e-4, 2e-2, log=True),
-    "batch_nucleotides": CategoricalDistribution([1500, 2500, 5000, 10_000]),
+    "batch_tokens": CategoricalDistribution([1500, 2500, 5000, 10_000]),
     "dropout": FloatDistribution(0.0, 0.5, step=0.05),
     "weight_decay": FloatDistribution(1e-3, 0.3, log=True),
-    "noise": FloatDistribution(0.0, 0.1, step=0.01),
-    "context": IntDistribution(1, 8),
+    "token_corruption": FloatDistribution(0.0, 0.1, step=0.01),
+    "kmer_size": IntDistribution(1, 8),
 }
 SPACES: dict[str, dict[str, BaseDistribution]] = {
-    "lstm": {**COMMON, "layers": IntDistribution(1, 3), "embedding": CategoricalDistribution([32, 64, 128])},
-    "transformer": {**COMMON, "layers": IntDistribution(2, 5), "heads": CategoricalDistribution([2, 3, 4, 6])},
+    "lstm": {**COMMON, "n_layers": IntDistribution(1, 3), "embedding_size": CategoricalDistribution([32, 64, 128])},
+    "transformer": {**COMMON, "n_layers": IntDistribution(2, 5), "n_heads": CategoricalDistribution([2, 3, 4, 6])},
 }
 """What is searched, by model: a distribution for each setting."""
 

@@ -16,14 +16,14 @@ from typing import Any
 import pandas as pd
 
 from dnastudy import models
-from dnastudy.core.atomic import whole_folder
+from dnastudy.core.atomic import atomic_dir
 from dnastudy.core.provenance import code_hash, from_json, peak_memory_mb, reset_peak_memory, surroundings, to_json
 from dnastudy.data.datasets import Dataset
 from dnastudy.experiments.fitting import digest
 from dnastudy.experiments.plan import Run, represents
 from dnastudy.experiments.profile import Profile
 from dnastudy.experiments.store import Log, Store, identity
-from dnastudy.tasks import TASKS, Case, Outcome, Task, task_class
+from dnastudy.tasks import TASKS, Task, TaskInput, TaskResult, task_class
 
 REFERENCE = "reference"
 """Name of the outcome that needs no model."""
@@ -50,15 +50,15 @@ def create_task(name: str, profile: Profile) -> Task:
     return task_class(name)({"replicates": profile.bootstrap_replicates, **profile.tasks.get(name, {})})
 
 
-def typed_run(run: Run, dataset: Dataset) -> Run:
+def conditional_run(run: Run, dataset: Dataset) -> Run:
     """The same run of a model that can be asked for genes of each type that is frequent among the training genes."""
     from dnastudy.models.conditional import frequent_types  # needed late: it brings half of scipy
 
     types = frequent_types(pd.concat([dataset.splits[name] for name in run.train])["type"])
     if not types:  # a surrogate of genes, or somebody's own
         return run
-    model, settings = models.model_class(run.model).typed(run.settings, types)
-    return run.model_copy(update={"name": f"{run.name}-typed", "model": model, "settings": settings})
+    model, settings = models.model_class(run.model).with_types(run.settings, types)
+    return run.model_copy(update={"name": f"{run.name}-conditional", "model": model, "settings": settings})
 
 
 def _of_task(task: Task, dataset: Dataset) -> dict[str, Any]:
@@ -102,12 +102,12 @@ def assess_all(
     """Outcomes of all tasks, by task and run; of all runs but those whose models go on learning from test genes."""
     tasks = {name: create_task(name, profile) for name in TASKS}
     return {
-        name: {run.name: assess(store, task, run, dataset, log) for run in asked_of(task, runs, profile)}
+        name: {run.name: assess(store, task, run, dataset, log) for run in runs_of_task(task, runs, profile)}
         for name, task in tasks.items()
     }
 
 
-def asked_of(task: Task, runs: list[Run], profile: Profile) -> list[Run]:
+def runs_of_task(task: Task, runs: list[Run], profile: Profile) -> list[Run]:
     """Those of the runs whose models are put to a task."""
     return [run for run in runs if not run.prequential and (task.everything or represents(run, profile))]
 
@@ -131,12 +131,12 @@ def assess_reference(store: Store, task: Task, dataset: Dataset, log: Log | None
 
 def _compute(store, task, run, dataset, folder: Path, parts: dict[str, Any], log: Log | None) -> None:
     model, fitted = store.fit(run, dataset, log)
-    case = Case(
+    case = TaskInput(
         model,
         dataset,
-        dataset.validation[:0] if {"validation", "counts"} & {*run.train, *run.join} else dataset.validation,
-        relatives=lambda: store.relatives(dataset),
-        typed=lambda: store.fit(typed_run(run, dataset), dataset, log)[0],
+        dataset.validation[:0] if {"validation", "counts"} & {*run.train, *run.update} else dataset.validation,
+        homologs=lambda: store.relatives(dataset),
+        conditional=lambda: store.fit(conditional_run(run, dataset), dataset, log)[0],
     )
     if log:
         log(f"{task.name}: {run.name}")
@@ -149,7 +149,7 @@ def _compute(store, task, run, dataset, folder: Path, parts: dict[str, Any], log
         "family": model.family,
         "model_settings": fitted["settings"],
         "training": bool(model.notes.get("training")),
-        "data": _about(dataset, run.train, run.join, parts),
+        "data": _about(dataset, run.train, run.update, parts),
     }
     _write(folder, facts, outcome, time.perf_counter() - start)
 
@@ -159,13 +159,13 @@ def _about(dataset: Dataset, train: list[str], join: list[str], parts: dict[str,
         "name": dataset.name,
         "description": dataset.description,
         "train": train,
-        "join": join,
+        "update": join,
         "sha256": {split: dataset.hashes[split] for split in (*train, "validation", "test")},
         "given": parts["given"],
     }
 
 
-def _write(folder: Path, facts: dict[str, Any], outcome: Outcome, seconds: float) -> None:
+def _write(folder: Path, facts: dict[str, Any], outcome: TaskResult, seconds: float) -> None:
     record = {
         **facts,
         **outcome.facts,
@@ -174,7 +174,7 @@ def _write(folder: Path, facts: dict[str, Any], outcome: Outcome, seconds: float
         "peak_memory_mb": peak_memory_mb(),
         **surroundings(),
     }
-    with whole_folder(folder) as half:
+    with atomic_dir(folder) as half:
         for name, table in outcome.details.items():
             table.to_csv(half / f"{name}.csv", index=False)
         (half / "record.json").write_text(to_json(record))

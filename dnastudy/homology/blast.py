@@ -80,7 +80,7 @@ def blast_relatives(
 
     Returns
     -------
-    DataFrame, one row for each query in its order, with the columns of `relatives.nearest_relatives`: ``id``,
+    DataFrame, one row for each query in its order, with the columns of `relatives.nearest_homologs`: ``id``,
     ``nearest`` (target id or ""), ``identity`` and ``coverage`` (0..1, 0 without a relative), ``strand`` ("+", "-",
     or "").
 

@@ -69,7 +69,7 @@ def mmseqs_binary() -> Path:
     )
 
 
-def nearest_relatives(
+def nearest_homologs(
     queries: pd.DataFrame,
     targets: pd.DataFrame,
     *,
@@ -139,7 +139,7 @@ def nearest_relatives(
 def families(genes: pd.DataFrame, *, min_identity: float = 0.7, min_coverage: float = 0.5, threads: int | None = None):
     """Family of each gene: genes are in one family that a chain of relatives leads to (single linkage).
 
-    Relatives are those of `nearest_relatives`, on either strand; genes shorter than `SHORT` nt are by themselves.
+    Relatives are those of `nearest_homologs`, on either strand; genes shorter than `SHORT` nt are by themselves.
 
     Returns
     -------
@@ -177,7 +177,7 @@ def links(
     genes: pd.DataFrame, *, min_identity: float = 0.7, min_coverage: float = 0.5, thorough: bool = False,
     threads: int | None = None,
 ) -> pd.DataFrame:  # fmt: skip
-    """Which gene of a table has which other for a relative, in the sense of `nearest_relatives`.
+    """Which gene of a table has which other for a relative, in the sense of `nearest_homologs`.
 
     Returns
     -------
@@ -204,7 +204,7 @@ def split_by_family(
     Raises
     ------
     FileNotFoundError, RelativesError
-        As `nearest_relatives`.
+        As `nearest_homologs`.
     ValueError
         As `splits.family_split`.
     """
@@ -217,7 +217,7 @@ def split_by_family(
         left = []
         for number in range(1, len(parts)):
             earlier = pd.concat(parts[:number], ignore_index=True)
-            near = nearest_relatives(parts[number], earlier, thorough=True, threads=threads)
+            near = nearest_homologs(parts[number], earlier, thorough=True, threads=threads)
             near = near[near["identity"] > 0]
             left.append(pd.DataFrame({"query": row[near["id"]].to_numpy(), "target": row[near["nearest"]].to_numpy()}))
         more = pd.concat(left, ignore_index=True)
@@ -226,8 +226,8 @@ def split_by_family(
         found = pd.concat([found, more], ignore_index=True)
 
 
-def study_relatives(splits: Mapping[str, pd.DataFrame], threads: int | None = None) -> dict[str, pd.DataFrame]:
-    """Nearest relatives (`nearest_relatives`) of the study's held-out genes among those a model may have seen.
+def study_homologs(splits: Mapping[str, pd.DataFrame], threads: int | None = None) -> dict[str, pd.DataFrame]:
+    """Nearest relatives (`nearest_homologs`) of the study's held-out genes among those a model may have seen.
 
     Returns
     -------
@@ -238,7 +238,7 @@ def study_relatives(splits: Mapping[str, pd.DataFrame], threads: int | None = No
     for part, memory in (("validation", ["train"]), ("test", ["train"]), ("test", ["train", "validation"])):
         if part in splits and all(name in splits for name in memory):
             targets = pd.concat([splits[name] for name in memory], ignore_index=True)
-            tables[f"{part} in {'+'.join(memory)}"] = nearest_relatives(splits[part], targets, threads=threads)
+            tables[f"{part} in {'+'.join(memory)}"] = nearest_homologs(splits[part], targets, threads=threads)
     return tables
 
 

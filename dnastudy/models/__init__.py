@@ -20,7 +20,7 @@ MODELS: dict[str, str] = {
     "lstm": "dnastudy.models.lstm:LSTM",
     "transformer": "dnastudy.models.transformer:Transformer",
     "ensemble": "dnastudy.models.ensemble:Ensemble",
-    "typed": "dnastudy.models.conditional:Typed",
+    "conditional": "dnastudy.models.conditional:Conditional",
 }
 """Registered name to ``module:class``; a model's module is imported only when the model is asked for."""
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 import numpy as np
 from pydantic import BaseModel
 
-from dnastudy.core.atomic import whole_folder
+from dnastudy.core.atomic import atomic_dir
 from dnastudy.core.config import Settings
 from dnastudy.core.errors import ModelError
 from dnastudy.data.sequences import EncodedSequences, decode, encode
@@ -150,12 +150,12 @@ class LanguageModel(ABC):
     # gene types
 
     @classmethod
-    def typed(cls, settings: dict[str, Any], types: Sequence[str]) -> tuple[str, dict[str, Any]]:
+    def with_types(cls, settings: dict[str, Any], types: Sequence[str]) -> tuple[str, dict[str, Any]]:
         """Model, and its settings, that is as this one with these settings, and can be asked for genes of ``types``."""
-        return "typed", {"model": cls.name, "settings": settings, "types": list(types)}
+        return "conditional", {"model": cls.name, "settings": settings, "types": list(types)}
 
     @classmethod
-    def learns_types(cls, settings: dict[str, Any]) -> bool:
+    def uses_types(cls, settings: dict[str, Any]) -> bool:
         """Whether a model with these settings must be given the types of its training genes."""
         return False
 
@@ -178,10 +178,10 @@ class LanguageModel(ABC):
             hint = f"; did you mean {known[near[0]]!r}?" if near else ""
             raise ModelError(f"{self.name}: unknown gene type {name!r}{hint} (known: {', '.join(self.types)})")
 
-    def join(self, sequences: Sequences) -> Self:
+    def update(self, sequences: Sequences) -> Self:
         """Add genes to what was learned, all tuned values kept (for counts and memories)."""
         raise ModelError(
-            f"{self.name}: cannot take more genes after training (as --join-validation and --prequential ask)"
+            f"{self.name}: cannot take more genes after training (as --add-validation and --prequential ask)"
         )
 
     # what follows
@@ -277,7 +277,7 @@ class LanguageModel(ABC):
         header = {"format": FORMAT, "model": self.name, "settings": self.settings.model_dump(mode="json")}
         if self.notes:
             header["notes"] = self.notes
-        with whole_folder(folder) as half:
+        with atomic_dir(folder) as half:
             self._write_arrays(half, self._arrays())
             (half / "model.json").write_text(json.dumps(header, indent=1) + "\n")
         return folder

@@ -32,10 +32,10 @@ WHOLE = "all-genes"
 """Folder of the model of all genes."""
 
 
-class Typed(base.LanguageModel):
+class Conditional(base.LanguageModel):
     """Another model, of all genes, that can also be asked for genes of one type."""
 
-    name = "typed"
+    name = "conditional"
     family = "ensemble"
     of_others = True
     learning_code = further_code = ("models/ensemble.py",)
@@ -112,7 +112,7 @@ class Typed(base.LanguageModel):
         return self
 
     @classmethod
-    def learns_types(cls, settings: dict[str, Any]) -> bool:
+    def uses_types(cls, settings: dict[str, Any]) -> bool:
         """See the base class."""
         return True
 

@@ -20,7 +20,7 @@ from scipy.optimize import minimize
 
 from dnastudy import models
 from dnastudy.core.config import Settings
-from dnastudy.data.sequences import EncodedSequences, encode, spread
+from dnastudy.data.sequences import EncodedSequences, encode, evenly_spaced
 from dnastudy.models import base
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ class Ensemble(base.LanguageModel):
         """See the base class."""
         self.members = list(parts)
         self.edges, self.weights = np.zeros((len(self.members), 0)), self._equal()
-        tuning = spread(encode(validation if validation is not None else []), TUNING_NUCLEOTIDES)
+        tuning = evenly_spaced(encode(validation if validation is not None else []), TUNING_NUCLEOTIDES)
         if not tuning.nucleotides:
             return self
         rows, truth = self._rows(tuning), tuning.symbols
@@ -136,15 +136,15 @@ class Ensemble(base.LanguageModel):
         return self
 
     @classmethod
-    def typed(cls, settings: dict[str, Any], types: Sequence[str]) -> tuple[str, dict[str, Any]]:
+    def with_types(cls, settings: dict[str, Any], types: Sequence[str]) -> tuple[str, dict[str, Any]]:
         """See the base class: each member by type."""
-        told = [models.model_class(model).typed(of_member, types) for model, of_member in cls.parts(settings)]
+        told = [models.model_class(model).with_types(of_member, types) for model, of_member in cls.parts(settings)]
         return cls.name, {**settings, "members": [{"model": model, "settings": of} for model, of in told]}
 
     @classmethod
-    def learns_types(cls, settings: dict[str, Any]) -> bool:
+    def uses_types(cls, settings: dict[str, Any]) -> bool:
         """See the base class."""
-        return any(models.model_class(model).learns_types(of_member) for model, of_member in cls.parts(settings))
+        return any(models.model_class(model).uses_types(of_member) for model, of_member in cls.parts(settings))
 
     @property
     def types(self) -> tuple[str, ...]:
@@ -159,10 +159,10 @@ class Ensemble(base.LanguageModel):
         told.members = [member.of_type(name) for member in self.members]
         return told
 
-    def join(self, sequences: base.Sequences) -> Self:
+    def update(self, sequences: base.Sequences) -> Self:
         """Let each member join more genes; the weights are kept."""
         for member in self.members:
-            member.join(sequences)
+            member.update(sequences)
         return self
 
     # the protocol

@@ -34,12 +34,12 @@ class Recurrent(Network):
     def __init__(self, settings: LSTM.Settings):
         super().__init__()
         embedding, units, layers, positions = (
-            getattr(settings, name) for name in ("embedding", "units", "layers", "positions")
+            getattr(settings, name) for name in ("embedding_size", "hidden_size", "n_layers", "n_positions")
         )
-        dropout, self.types, self.letters = settings.dropout, settings.types, settings.letters
-        self.outputs = self.letters + settings.end
-        words = settings.context, embedding, settings.word_width
-        self.embedding = Contexts(*words, len(self.types), self.letters)
+        dropout, self.types, self.vocab_size = settings.dropout, settings.types, settings.vocab_size
+        self.outputs = self.vocab_size + settings.end
+        words = settings.kmer_size, embedding, settings.kmer_dim
+        self.embedding = Contexts(*words, len(self.types), self.vocab_size)
         self.position = nn.Embedding(positions, embedding) if positions else None
         self.recurrent = nn.LSTM(embedding, units, layers, batch_first=True, dropout=dropout if layers > 1 else 0.0)
         self.dropout = nn.Dropout(dropout)
@@ -97,8 +97,8 @@ class LSTM(NeuralModel):
     family = "LSTM"
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         f"paper-{embedding}-{units}-{layers}": {
-            **PAPER, "embedding": embedding, "units": units, "layers": layers, "positions": PAPER_POSITIONS,
-            "dropout": 0.0, "context": 1, "end": False,
+            **PAPER, "embedding_size": embedding, "hidden_size": units, "n_layers": layers, "n_positions": PAPER_POSITIONS,
+            "dropout": 0.0, "kmer_size": 1, "end": False,
         }
         for embedding, units, layers in TRIALS
     }  # fmt: skip
@@ -106,10 +106,10 @@ class LSTM(NeuralModel):
     class Settings(NeuralModel.Settings):
         """Settings of an LSTM."""
 
-        embedding: int = Field(default=64, ge=1, description="width of a nucleotide's embedding")
-        units: int = Field(default=256, ge=1, description="units of each layer")
-        layers: int = Field(default=2, ge=1, description="layers")
-        positions: int = Field(
+        embedding_size: int = Field(default=64, ge=1, description="width of a nucleotide's embedding")
+        hidden_size: int = Field(default=256, ge=1, description="units of each layer")
+        n_layers: int = Field(default=2, ge=1, description="layers")
+        n_positions: int = Field(
             default=0, ge=0, description="positions with a learned embedding (later ones share the last); 0: none"
         )
         dropout: float = Field(default=0.2, ge=0, lt=1, description="dropout between layers and before the output")

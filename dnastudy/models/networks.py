@@ -14,7 +14,7 @@ class Network(nn.Module):
 
     Attributes
     ----------
-    letters : int
+    vocab_size : int
         Size of the alphabet: 4 for nucleotides.
     outputs : int
         One more than that with the end of the gene, else as many.
@@ -22,7 +22,7 @@ class Network(nn.Module):
         Gene types it can be told of: by an input of `START` + 1, + 2, ... in the place of the start.
     """
 
-    letters: int = 4
+    vocab_size: int = 4
     outputs: int
     types: Sequence[str] = ()
 
@@ -51,15 +51,15 @@ class Contexts(nn.Module):
     context in all (of four letters), the first for the start itself, of whatever type the gene is.
     """
 
-    def __init__(self, context: int, width: int, word_width: int, types: int = 0, size: int = 4):
+    def __init__(self, context: int, width: int, kmer_dim: int, types: int = 0, size: int = 4):
         super().__init__()
         self.context, self.size = context, size
         # A, C, G, T, the start, and the start of a gene of each type
         self.letters = nn.Embedding(size + 1 + types, width)
-        self.words = nn.Embedding(self._shorter(context + 1), word_width) if context > 1 else None
+        self.words = nn.Embedding(self._shorter(context + 1), kmer_dim) if context > 1 else None
         if self.words is not None:
             nn.init.zeros_(self.words.weight)
-            self.widened = nn.Linear(word_width, width, bias=False)
+            self.widened = nn.Linear(kmer_dim, width, bias=False)
 
     def _shorter(self, length):
         """Number of words of fewer letters than these, by which those of a length are numbered."""

@@ -51,30 +51,30 @@ class NeuralModel(base.LanguageModel):
     class Settings(Recipe):
         """Settings of a neural model."""
 
-        context: int = Field(
+        kmer_size: int = Field(
             default=8, ge=1, le=10, description="last nucleotides embedded together, as one word; 1: letters alone"
         )
-        word_width: int = Field(default=16, ge=1, description="width of a word's row in the table of words")
+        kmer_dim: int = Field(default=16, ge=1, description="width of a word's row in the table of words")
         end: bool = Field(default=True, description="predict the end of the gene too (the paper's networks do not)")
         types: list[str] = Field(
             default=[], description="gene types it is told of, by a token before the first nucleotide; none: of no type"
         )
-        letters: int = Field(
+        vocab_size: int = Field(
             default=4, ge=2, le=255, description="letters of the alphabet: 4, but for text that is no gene"
         )
 
         @model_validator(mode="after")
         def _alphabet(self) -> Self:
-            if self.letters != 4 and self.types:
+            if self.vocab_size != 4 and self.types:
                 raise ValueError("types are those of genes, and genes have 4 letters")
-            if self.letters**self.context > LARGEST_TABLE:
-                words = f"{LARGEST_TABLE:,} words of {self.context}"
-                raise ValueError(f"context: {self.letters} letters make more than {words}; lower it")
+            if self.vocab_size**self.kmer_size > LARGEST_TABLE:
+                words = f"{LARGEST_TABLE:,} words of {self.kmer_size}"
+                raise ValueError(f"kmer_size: {self.vocab_size} letters make more than {words}; lower it")
             return self
 
     def __init__(self, settings: dict[str, Any] | base.Settings | None = None):
         super().__init__(settings)
-        self._of = self.settings.letters  # the start of a gene of no type
+        self._of = self.settings.vocab_size  # the start of a gene of no type
         with torch.random.fork_rng([]):
             torch.manual_seed(self.settings.seed)
             self.network = self._build()
@@ -116,7 +116,7 @@ class NeuralModel(base.LanguageModel):
         """See the base class."""
         self.__init__(self.settings)
         train, validation = (
-            self._with_symbols(encode_for(self.settings.letters, genes if genes is not None else []))
+            self._with_symbols(encode_for(self.settings.vocab_size, genes if genes is not None else []))
             for genes in (train, validation)
         )
         try:
@@ -134,12 +134,12 @@ class NeuralModel(base.LanguageModel):
     # gene types
 
     @classmethod
-    def typed(cls, settings: dict[str, Any], types: Sequence[str]) -> tuple[str, dict[str, Any]]:
+    def with_types(cls, settings: dict[str, Any], types: Sequence[str]) -> tuple[str, dict[str, Any]]:
         """See the base class: one network for all types, told of them by a token."""
         return cls.name, {**settings, "types": list(types)}
 
     @classmethod
-    def learns_types(cls, settings: dict[str, Any]) -> bool:
+    def uses_types(cls, settings: dict[str, Any]) -> bool:
         """See the base class."""
         return bool(settings.get("types"))
 
@@ -165,19 +165,19 @@ class NeuralModel(base.LanguageModel):
 
     def log_distributions(self, sequences: base.Sequences) -> list[np.ndarray]:
         """See the base class."""
-        encoded = encode_for(self.settings.letters, sequences)
+        encoded = encode_for(self.settings.vocab_size, sequences)
         genes = Symbols(encoded, True, self._device, np.full(len(encoded), self._of))
-        network, rows = packed(self.network), np.empty((len(encoded.symbols), self.settings.letters + 1))
+        network, rows = packed(self.network), np.empty((len(encoded.symbols), self.settings.vocab_size + 1))
         for run in sorted_runs(genes.events, READ_AT_ONCE[self._device.type]):
             with torch.inference_mode():
-                found = _log_probabilities(network(genes.batch(run)[0]), self.settings.letters)
+                found = _log_probabilities(network(genes.batch(run)[0]), self.settings.vocab_size)
             for gene, of_gene in zip(run, found, strict=True):
                 rows[encoded.starts[gene] : encoded.starts[gene + 1]] = of_gene[: genes.events[gene]]
         return np.split(rows, encoded.starts[1:-1]) if len(encoded) else []
 
     def embed(self, sequences: base.Sequences) -> np.ndarray:
         """Mean of the last hidden states over the places of each sequence: see the base class."""
-        encoded = encode_for(self.settings.letters, sequences)
+        encoded = encode_for(self.settings.vocab_size, sequences)
         genes = Symbols(encoded, True, self._device, np.full(len(encoded), self._of))
         rows, seen = [], []
         watch = self.network.output.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
@@ -211,7 +211,7 @@ class NeuralModel(base.LanguageModel):
         return network, logits, inner
 
     def _next(self, state: _State) -> np.ndarray:
-        return _log_probabilities(state[1], self.settings.letters)
+        return _log_probabilities(state[1], self.settings.vocab_size)
 
     @torch.inference_mode()
     def _advance(self, state: _State, symbols: np.ndarray, alive: np.ndarray) -> _State:
@@ -245,12 +245,12 @@ class NeuralModel(base.LanguageModel):
             raise ValueError(str(error)) from error
 
 
-def _log_probabilities(logits: torch.Tensor, letters: int) -> np.ndarray:
-    """Natural-log probabilities of the letters and END, float64, shape (..., letters + 1), from logits of as many.
+def _log_probabilities(logits: torch.Tensor, vocab_size: int) -> np.ndarray:
+    """Natural-log probabilities of the letters and END, float64, shape (..., vocab_size + 1), from logits of as many.
 
     Or of one less, where the network knows no end.
     """
     rows = logits.double().log_softmax(-1)
-    if rows.shape[-1] == letters:
+    if rows.shape[-1] == vocab_size:
         rows = nn.functional.pad(rows, (0, 1), value=-torch.inf)
     return rows.cpu().numpy()

@@ -35,7 +35,7 @@ class NGram(base.LanguageModel):
     """Counts of n-grams, smoothed or not.
 
     Witten and Bell give the shorter context a weight of (distinct symbols seen) / (that + times seen). With four
-    letters a context seen once gets half of it, far too little for long contexts; ``novelty`` multiplies that count.
+    letters a context seen once gets half of it, far too little for long contexts; ``escape_weight`` multiplies that count.
     """
 
     name = "ngram"
@@ -48,13 +48,13 @@ class NGram(base.LanguageModel):
         smoothing: Literal["mle", "laplace", "witten-bell"] = Field(
             default="witten-bell", description="mle (none), laplace (add one) or witten-bell (interpolated)"
         )
-        novelty: float | None = Field(
+        escape_weight: float | None = Field(
             default=None,
             gt=0,
             description="witten-bell: weight of shorter contexts, 1 being Witten and Bell's; None: tuned on validation "
             "genes (1 without any)",
         )
-        letters: int = Field(
+        vocab_size: int = Field(
             default=4, ge=2, le=255, description="letters of the alphabet: 4, but for text that is no gene"
         )
         protocol: Literal["paper", "proper"] | None = Field(
@@ -67,24 +67,24 @@ class NGram(base.LanguageModel):
         def _contradictions(self) -> Self:
             if self.protocol == "paper" and self.smoothing == "witten-bell":
                 raise ValueError("the paper has no witten-bell model: use protocol=proper, or smoothing=mle or laplace")
-            if self.novelty is not None and self.smoothing != "witten-bell":
-                raise ValueError(f"novelty is for smoothing=witten-bell, not {self.smoothing}")
-            if self.letters**self.order > LARGEST_TABLE:
+            if self.escape_weight is not None and self.smoothing != "witten-bell":
+                raise ValueError(f"escape_weight is for smoothing=witten-bell, not {self.smoothing}")
+            if self.vocab_size**self.order > LARGEST_TABLE:
                 raise ValueError(
-                    f"order: {self.letters} letters make more than {LARGEST_TABLE:,} n-grams of {self.order}; lower it"
+                    f"order: {self.vocab_size} letters make more than {LARGEST_TABLE:,} n-grams of {self.order}; lower it"
                 )
             return self
 
     def __init__(self, settings: dict[str, Any] | base.Settings | None = None):
         super().__init__(settings)
         self.order: int = self.settings.order
-        self.letters: int = self.settings.letters
+        self.vocab_size = self.settings.vocab_size
         default = "proper" if self.settings.smoothing == "witten-bell" else "paper"
         self.paper: bool = (self.settings.protocol or default) == "paper"
         self.ends: bool = self.order > 1 or not self.paper
-        self.novelty: float = self.settings.novelty or 1.0
-        states = _states_below(self.order, self.letters)
-        self.counts = np.zeros((states, self.letters + 1), dtype=np.int64)
+        self.escape_weight: float = self.settings.escape_weight or 1.0
+        states = _states_below(self.order, self.vocab_size)
+        self.counts = np.zeros((states, self.vocab_size + 1), dtype=np.int64)
 
     @property
     def paper_events(self) -> Literal["nucleotides", "nucleotides and end"] | None:
@@ -100,37 +100,37 @@ class NGram(base.LanguageModel):
 
     @property
     def tuned(self) -> dict[str, float]:
-        """The novelty weight, where it was left to the validation genes."""
-        smoothing, fixed = self.settings.smoothing, self.settings.novelty
-        return {"novelty": self.novelty} if smoothing == "witten-bell" and fixed is None else {}
+        """The escape_weight weight, where it was left to the validation genes."""
+        smoothing, fixed = self.settings.smoothing, self.settings.escape_weight
+        return {"escape_weight": self.escape_weight} if smoothing == "witten-bell" and fixed is None else {}
 
     def fit(self, train: base.Sequences, validation: base.Sequences | None = None) -> Self:
-        """Count ``train``; ``validation`` serves to tune the novelty weight, unless that is set."""
+        """Count ``train``; ``validation`` serves to tune the escape_weight weight, unless that is set."""
         self.counts = self._count(train)
         self._forget()
-        if self.settings.smoothing == "witten-bell" and self.settings.novelty is None and validation is not None:
-            encoded = encode_for(self.letters, validation)
+        if self.settings.smoothing == "witten-bell" and self.settings.escape_weight is None and validation is not None:
+            encoded = encode_for(self.vocab_size, validation)
             if encoded.nucleotides:
                 self._tune(encoded)
         return self
 
     def _tune(self, validation: EncodedSequences) -> None:
-        """Take the novelty weight that predicts the nucleotides of ``validation`` best."""
+        """Take the escape_weight weight that predicts the nucleotides of ``validation`` best."""
         found = {}
-        for self.novelty in NOVELTIES:
+        for self.escape_weight in NOVELTIES:
             self._forget()
-            found[self.novelty] = sum(row.sum() for row in self.nucleotide_log_probs(validation))
-        self.novelty = max(found, key=found.get)
+            found[self.escape_weight] = sum(row.sum() for row in self.nucleotide_log_probs(validation))
+        self.escape_weight = max(found, key=found.get)
         self._forget()
 
-    def join(self, sequences: base.Sequences) -> Self:
+    def update(self, sequences: base.Sequences) -> Self:
         """Add the counts of more genes."""
         self.counts = self.counts + self._count(sequences)
         self._forget()
         return self
 
     def _count(self, sequences: base.Sequences) -> np.ndarray:
-        encoded = encode_for(self.letters, sequences)
+        encoded = encode_for(self.vocab_size, sequences)
         if not encoded.nucleotides:
             raise base.ModelError("ngram: no nucleotides to count")
         size = self.counts.size
@@ -164,7 +164,7 @@ class NGram(base.LanguageModel):
             return self._witten_bell()
         seen = self.counts.sum(axis=1, keepdims=True)
         if smoothing == "laplace":
-            vocabulary = self.letters + (PAPER_EXTRA if self.paper else 1)
+            vocabulary = self.vocab_size + (PAPER_EXTRA if self.paper else 1)
             p = (self.counts + 1) / (seen + vocabulary)
             if not self.ends:
                 p[:, -1] = 0
@@ -173,8 +173,8 @@ class NGram(base.LanguageModel):
         return self.counts / np.maximum(seen, 1)
 
     def _witten_bell(self) -> np.ndarray:
-        """Witten and Bell (1991), method C, interpolated: mix counts with the next shorter context by novelty."""
-        longest, k = self.order - 1, self.letters
+        """Witten and Bell (1991), method C, interpolated: mix counts with the next shorter context by escape_weight."""
+        longest, k = self.order - 1, self.vocab_size
         starts = [self.counts[_states_below(j, k) : _states_below(j + 1, k)] for j in range(longest + 1)]
         # anywhere[j]: events after each context of length j, wherever it stands, shape (k^j, k + 1)
         anywhere = [starts[longest]]
@@ -183,21 +183,21 @@ class NGram(base.LanguageModel):
         levels = []
         p = np.full((1, k + 1), 1 / (k + 1))
         for j in range(longest + 1):
-            p = _interpolate(anywhere[j], p if j == 0 else np.tile(p, (k, 1)), self.novelty)
+            p = _interpolate(anywhere[j], p if j == 0 else np.tile(p, (k, 1)), self.escape_weight)
             # at the start of a gene the same context is known to be the whole prefix: one level more
-            levels.append(_interpolate(starts[j], p, self.novelty) if j < longest else p)
+            levels.append(_interpolate(starts[j], p, self.escape_weight) if j < longest else p)
         return np.concatenate(levels)
 
     # the protocol: table look-ups
 
     def log_distributions(self, sequences: base.Sequences) -> list[np.ndarray]:
         """See the base class."""
-        encoded = encode_for(self.letters, sequences)
+        encoded = encode_for(self.vocab_size, sequences)
         return _by_sequence(self._log_table[_states(encoded, self.order)], encoded.starts)
 
     def nucleotide_log_distributions(self, sequences: base.Sequences) -> list[np.ndarray]:
         """See the base class."""
-        encoded = encode_for(self.letters, sequences)
+        encoded = encode_for(self.vocab_size, sequences)
         rows = self._nucleotide_log_table[_states(encoded, self.order), :-1]
         return _by_sequence(rows, encoded.starts, last=1)
 
@@ -211,14 +211,14 @@ class NGram(base.LanguageModel):
 
     def all_log_probs(self, sequences: base.Sequences) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """See the base class."""
-        encoded = encode_for(self.letters, sequences)
+        encoded = encode_for(self.vocab_size, sequences)
         return self.log_probs(encoded), self.nucleotide_log_probs(encoded)
 
     def _look_up(self, table: np.ndarray, sequences: base.Sequences, last: int = 0) -> list[np.ndarray]:
         flat = table.ravel()
         parts = map_parts(
             lambda part, _: _by_sequence(flat[self._events(part)], part.starts, last),
-            encode_for(self.letters, sequences),
+            encode_for(self.vocab_size, sequences),
             PART_EVENTS,
         )
         return [row for part in parts for row in part]
@@ -226,7 +226,7 @@ class NGram(base.LanguageModel):
     def _events(self, encoded: EncodedSequences) -> np.ndarray:
         """Index into the raveled table of each event of the stream, shape (nucleotides + sequences,), intp."""
         events = _states(encoded, self.order)
-        events *= self.letters + 1
+        events *= self.vocab_size + 1
         events += encoded.symbols
         return events
 
@@ -236,21 +236,23 @@ class NGram(base.LanguageModel):
         codes = np.zeros(len(prefixes), dtype=np.int64)
         length = len(prefixes[0]) if prefixes else 0
         for row in np.array(prefixes, dtype=np.int64).reshape(len(prefixes), length).T[-max(self.order - 1, 1) :]:
-            codes = codes * self.letters + row
-        return length, codes % self.letters ** min(length, self.order - 1)
+            codes = codes * self.vocab_size + row
+        return length, codes % self.vocab_size ** min(length, self.order - 1)
 
     def _next(self, state: tuple[int, np.ndarray]) -> np.ndarray:
         length, codes = state
-        return self._log_table[_states_below(min(length, self.order - 1), self.letters) + codes]
+        return self._log_table[_states_below(min(length, self.order - 1), self.vocab_size) + codes]
 
     def _advance(self, state: tuple[int, np.ndarray], symbols: np.ndarray, alive: np.ndarray) -> tuple[int, np.ndarray]:
         length, codes = state
-        return length + 1, (codes[alive] * self.letters + symbols) % self.letters ** min(length + 1, self.order - 1)
+        return length + 1, (codes[alive] * self.vocab_size + symbols) % self.vocab_size ** min(
+            length + 1, self.order - 1
+        )
 
     def _arrays(self) -> dict[str, np.ndarray]:
         where = np.flatnonzero(self.counts)
         counts = {"events": where.astype(np.uint32), "counts": self.counts.ravel()[where]}
-        return {**counts, "novelty": np.float64(self.novelty)}
+        return {**counts, "escape_weight": np.float64(self.escape_weight)}
 
     def _restore(self, arrays: dict[str, np.ndarray]) -> None:
         events, counts = arrays["events"], arrays["counts"]
@@ -258,13 +260,13 @@ class NGram(base.LanguageModel):
             raise ValueError(f"the counts do not fit order {self.order}")
         self.counts = np.zeros_like(self.counts)
         self.counts.ravel()[events] = counts
-        self.novelty = float(arrays["novelty"])
+        self.escape_weight = float(arrays["escape_weight"])
         self._forget()
 
 
-def _states_below(length: int, letters: int = 4) -> int:
+def _states_below(length: int, vocab_size: int = 4) -> int:
     """Number of states whose context is shorter than ``length`` letters."""
-    return (letters**length - 1) // (letters - 1)
+    return (vocab_size**length - 1) // (vocab_size - 1)
 
 
 def _states(encoded: EncodedSequences, order: int) -> np.ndarray:
@@ -273,7 +275,7 @@ def _states(encoded: EncodedSequences, order: int) -> np.ndarray:
     longest = order - 1
     if longest == 0:
         return np.zeros(len(symbols), dtype=np.intp)
-    if encoded.letters != 4:
+    if encoded.vocab_size != 4:
         return _states_of_any(encoded, longest)
     # code of the ``longest`` symbols before each event, by doubling; what reaches into the gene before is cut below
     bases = symbols & 3
@@ -302,14 +304,14 @@ def _states(encoded: EncodedSequences, order: int) -> np.ndarray:
 
 def _states_of_any(encoded: EncodedSequences, longest: int) -> np.ndarray:
     """`_states` of any alphabet."""
-    letters, starts = encoded.letters, encoded.starts
+    vocab_size, starts = encoded.vocab_size, encoded.starts
     place = np.arange(len(encoded.symbols)) - np.repeat(starts[:-1], np.diff(starts))  # symbols before it in its text
     state = np.zeros(len(place), dtype=np.intp)
     for back in range(longest, 0, -1):
         # a symbol that far back counts only if it is of the same text; what is shorter is numbered first
         there = place >= back
-        state[there] = state[there] * letters + encoded.symbols[np.flatnonzero(there) - back]
-    shorter = np.array([_states_below(j, letters) for j in range(longest + 1)])
+        state[there] = state[there] * vocab_size + encoded.symbols[np.flatnonzero(there) - back]
+    shorter = np.array([_states_below(j, vocab_size) for j in range(longest + 1)])
     return state + shorter[np.minimum(place, longest)]
 
 
@@ -326,8 +328,8 @@ def _by_sequence(rows: np.ndarray, starts: np.ndarray, last: int = 0) -> list[np
     return [rows[a : b - last] for a, b in pairwise(bounds)]
 
 
-def _interpolate(counts: np.ndarray, lower: np.ndarray, novelty: float) -> np.ndarray:
-    """(counts + k * lower) / (seen + k), k = novelty * distinct symbols seen; ``lower`` where nothing was seen."""
-    kinds = novelty * np.count_nonzero(counts, axis=1)[:, None]
+def _interpolate(counts: np.ndarray, lower: np.ndarray, escape_weight: float) -> np.ndarray:
+    """(counts + k * lower) / (seen + k), k = escape_weight * distinct symbols seen; ``lower`` where nothing was seen."""
+    kinds = escape_weight * np.count_nonzero(counts, axis=1)[:, None]
     seen = counts.sum(axis=1)[:, None]
     return np.where(seen > 0, (counts + kinds * lower) / np.maximum(seen + kinds, 1), lower)

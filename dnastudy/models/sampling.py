@@ -28,7 +28,7 @@ def draw(
     lengths: Sequence[int] | None,
 ) -> list[str]:
     """See `LanguageModel.sample`."""
-    if (letters := getattr(model.settings, "letters", len(NUCLEOTIDES))) != len(NUCLEOTIDES):
+    if (letters := getattr(model.settings, "vocab_size", len(NUCLEOTIDES))) != len(NUCLEOTIDES):
         raise ModelError(f"sample: writes A C G T alone, and this {model.name} model knows {letters} letters")
     if n < 0 or max_length < len(prefix):
         raise ModelError(f"sample: n={n}, max_length={max_length}, prefix of {len(prefix)} nt do not fit together")

@@ -89,12 +89,12 @@ class Attention(nn.Module):
 class Modern(nn.Module):
     """Pre-norm block with RMSNorm, rotary positions and SwiGLU."""
 
-    def __init__(self, width: int, heads: int, shared: int, feed_forward: int, dropout: float):
+    def __init__(self, width: int, heads: int, shared: int, d_ff: int, dropout: float):
         super().__init__()
         self.norm, self.norm2 = nn.RMSNorm(width), nn.RMSNorm(width)
         self.attention = Attention(width, heads, shared, bias=False, rotary=True)
-        self.up = nn.Linear(width, 2 * feed_forward, bias=False)
-        self.down = nn.Linear(feed_forward, width, bias=False)
+        self.up = nn.Linear(width, 2 * d_ff, bias=False)
+        self.down = nn.Linear(d_ff, width, bias=False)
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: torch.Tensor, attend) -> torch.Tensor:
@@ -107,11 +107,11 @@ class Modern(nn.Module):
 class Paper(nn.Module):
     """Post-norm block with LayerNorm and ReLU."""
 
-    def __init__(self, width: int, heads: int, shared: int, feed_forward: int, dropout: float):
+    def __init__(self, width: int, heads: int, shared: int, d_ff: int, dropout: float):
         super().__init__()
         self.norm, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
         self.attention = Attention(width, heads, shared, bias=True, rotary=False)
-        self.up, self.down = nn.Linear(width, feed_forward), nn.Linear(feed_forward, width)
+        self.up, self.down = nn.Linear(width, d_ff), nn.Linear(d_ff, width)
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: torch.Tensor, attend) -> torch.Tensor:
@@ -126,17 +126,17 @@ class Decoder(Network):
     def __init__(self, settings: Transformer.Settings):
         super().__init__()
         s = settings
-        self.letters, self.outputs, self.types = s.letters, s.letters + s.end, s.types
+        self.vocab_size, self.outputs, self.types = s.vocab_size, s.vocab_size + s.end, s.types
         modern = s.block == "pre-norm"
-        self.embedding = Contexts(s.context, s.width, s.word_width, len(s.types), s.letters)
-        self.position = None if modern else nn.Embedding(s.positions, s.width)
+        self.embedding = Contexts(s.kmer_size, s.d_model, s.kmer_dim, len(s.types), s.vocab_size)
+        self.position = None if modern else nn.Embedding(s.n_positions, s.d_model)
         block = Modern if modern else Paper
         self.blocks = nn.ModuleList(
-            block(s.width, s.heads, s.shared, s.inner_width, s.dropout) for _ in range(s.layers)
+            block(s.d_model, s.n_heads, s.shared, s.inner_width, s.dropout) for _ in range(s.n_layers)
         )
-        self.norm = nn.RMSNorm(s.width) if modern else nn.Identity()
+        self.norm = nn.RMSNorm(s.d_model) if modern else nn.Identity()
         self.dropout = nn.Dropout(s.dropout)
-        self.output = nn.Linear(s.width, self.outputs)
+        self.output = nn.Linear(s.d_model, self.outputs)
         self._first_weights(modern)
 
     def _first_weights(self, modern: bool) -> None:
@@ -228,11 +228,11 @@ class Transformer(NeuralModel):
     name = "transformer"
     family = "Transformer"
     presets: ClassVar[dict[str, dict[str, Any]]] = {
-        f"paper-{width}-{feed_forward}-{layers}-{heads}": {
-            **PAPER, "block": "post-norm", "width": width, "feed_forward": feed_forward,
-            "layers": layers, "heads": heads, "positions": PAPER_POSITIONS, "dropout": 0.0, "context": 1, "end": False,
+        f"paper-{width}-{d_ff}-{layers}-{heads}": {
+            **PAPER, "block": "post-norm", "d_model": width, "d_ff": d_ff,
+            "n_layers": layers, "n_heads": heads, "n_positions": PAPER_POSITIONS, "dropout": 0.0, "kmer_size": 1, "end": False,
         }
-        for width, feed_forward, layers, heads in TRIALS
+        for width, d_ff, layers, heads in TRIALS
     }  # fmt: skip
 
     class Settings(NeuralModel.Settings):
@@ -246,19 +246,19 @@ class Transformer(NeuralModel):
             description="pre-norm: RMSNorm, rotary positions, SwiGLU; post-norm: the paper's LayerNorm, learned "
             "positions, ReLU",
         )
-        width: int = Field(default=144, ge=1, description="width of the stream between the blocks")
-        layers: int = Field(default=4, ge=1, description="blocks")
-        heads: int = Field(default=4, ge=1, description="attention heads; each is width // heads wide")
-        shared_heads: int | None = Field(
+        d_model: int = Field(default=144, ge=1, description="width of the stream between the blocks")
+        n_layers: int = Field(default=4, ge=1, description="blocks")
+        n_heads: int = Field(default=4, ge=1, description="attention heads; each is width // heads wide")
+        n_kv_heads: int | None = Field(
             default=None,
             ge=1,
             description="heads of keys and values, shared by groups of heads; None: one (pre-norm), "
             "or one a head (post-norm)",
         )
-        feed_forward: int | None = Field(
+        d_ff: int | None = Field(
             default=None, ge=1, description="width inside the feed-forward parts; None: 8/3 of the width"
         )
-        positions: int = Field(
+        n_positions: int = Field(
             default=PAPER_POSITIONS,
             ge=1,
             description="positions with a learned embedding (post-norm only; later ones share the last)",
@@ -269,22 +269,24 @@ class Transformer(NeuralModel):
 
         @model_validator(mode="after")
         def _fits(self) -> Self:
-            width = self.width // self.heads
+            width = self.d_model // self.n_heads
             if width < 1 or (self.block == "pre-norm" and width % 2):
-                raise ValueError(f"heads: {self.width} // {self.heads} = {width} wide; pre-norm needs an even number")
-            if self.heads % self.shared:
-                raise ValueError(f"shared_heads: {self.shared} do not divide {self.heads} heads")
+                raise ValueError(
+                    f"n_heads: {self.d_model} // {self.n_heads} = {width} wide; pre-norm needs an even number"
+                )
+            if self.n_heads % self.shared:
+                raise ValueError(f"n_kv_heads: {self.shared} do not divide {self.n_heads} heads")
             return self
 
         @property
         def shared(self) -> int:
             """Heads of keys and values."""
-            return self.shared_heads or (1 if self.block == "pre-norm" else self.heads)
+            return self.n_kv_heads or (1 if self.block == "pre-norm" else self.n_heads)
 
         @property
         def inner_width(self) -> int:
             """Width inside the feed-forward parts."""
-            return self.feed_forward or max(32, round(self.width / 12) * 32)
+            return self.d_ff or max(32, round(self.d_model / 12) * 32)
 
     def _build(self) -> Decoder:
         return Decoder(self.settings)

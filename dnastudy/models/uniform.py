@@ -25,9 +25,9 @@ class Uniform(base.LanguageModel):
     def fit(self, train: base.Sequences, validation: base.Sequences | None = None) -> Self:
         """Take the mean length from ``train`` unless it is set."""
         self._genes = self._nucleotides = 0
-        return self.join(train)
+        return self.update(train)
 
-    def join(self, sequences: base.Sequences) -> Self:
+    def update(self, sequences: base.Sequences) -> Self:
         """Let more genes count for the mean length."""
         encoded = encode(sequences)
         self._genes += len(encoded)

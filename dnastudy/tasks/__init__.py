@@ -5,13 +5,13 @@ from __future__ import annotations
 import importlib
 
 from dnastudy.core.errors import ModelError
-from dnastudy.tasks.base import Case, Outcome, Task
+from dnastudy.tasks.base import Task, TaskInput, TaskResult
 
-__all__ = ["TASKS", "Case", "Outcome", "Task", "task_class"]
+__all__ = ["TASKS", "Task", "TaskInput", "TaskResult", "task_class"]
 
 TASKS: dict[str, str] = {
-    "mutations": "dnastudy.tasks.mutation_detection:Mutations",
-    "realness": "dnastudy.tasks.generation_quality:Realness",
+    "mutation-detection": "dnastudy.tasks.mutation_detection:MutationDetection",
+    "generation-quality": "dnastudy.tasks.generation_quality:GenerationQuality",
     "gene-types": "dnastudy.tasks.gene_types:GeneTypes",
 }
 """Name of a task to ``module:class``."""

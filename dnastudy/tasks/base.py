@@ -15,21 +15,21 @@ from dnastudy.models.base import LanguageModel
 
 
 @dataclass(frozen=True)
-class Case:
+class TaskInput:
     """A fitted model, and the genes it is to be useful for."""
 
     model: LanguageModel
     dataset: Dataset
     held_out: pd.DataFrame
     """Validation genes, to tune on; none where the model has learned from them."""
-    relatives: Callable[[], pd.DataFrame]
-    """Nearest relative of each test gene among the training genes (see `relatives.nearest_relatives`)."""
-    typed: Callable[[], LanguageModel]
-    """The same model, fitted so that it can be asked for genes of one type (`LanguageModel.typed`)."""
+    homologs: Callable[[], pd.DataFrame]
+    """Nearest relative of each test gene among the training genes (see `relatives.nearest_homologs`)."""
+    conditional: Callable[[], LanguageModel]
+    """The same model, fitted so that it can be asked for genes of one type (`LanguageModel.with_types`)."""
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TaskResult:
     """What a model did at a task."""
 
     tables: dict[str, pd.DataFrame]
@@ -62,10 +62,10 @@ class Task(ABC):
         self.settings = type(self).Settings.parse(settings or {}, self.name)
 
     @abstractmethod
-    def run(self, case: Case) -> Outcome:
+    def run(self, task_input: TaskInput) -> TaskResult:
         """Put the question to a model."""
 
-    def reference(self, dataset: Dataset) -> Outcome | None:
+    def reference(self, dataset: Dataset) -> TaskResult | None:
         """What needs no model, in the same tables: real genes in the place of a model's, say."""
         return None
 

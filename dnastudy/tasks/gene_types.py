@@ -20,7 +20,7 @@ from dnastudy.data.datasets import Dataset
 from dnastudy.evaluation.bootstrap import interval
 from dnastudy.models.base import LanguageModel
 from dnastudy.models.generation import generate
-from dnastudy.tasks.base import Case, Outcome, Task
+from dnastudy.tasks.base import Task, TaskInput, TaskResult
 from dnastudy.tasks.classifiers import BASELINES, Baseline, Classifier, on_embeddings
 from dnastudy.tasks.sequence_features import shuffled
 
@@ -48,16 +48,16 @@ class GeneTypes(Task):
         seed: int = Field(default=1, ge=0, description="of sampling, and of the genes chosen")
         replicates: int = Field(default=1000, ge=100, description="bootstrap resamples of the genes")
 
-    def run(self, case: Case) -> Outcome:
+    def run(self, task_input: TaskInput) -> TaskResult:
         """What generated genes of each type are taken for, what they teach, and how the model itself classifies.
 
         No rows where there are not two types to tell apart.
         """
-        types = self.types(case.dataset)
+        types = self.types(task_input.dataset)
         if len(types) < 2:
             return self._outcome({}, types)
-        train, test = self._labelled(case.dataset.train, types), self._labelled(case.dataset.test, types)
-        typed = case.typed()
+        train, test = self._labelled(task_input.dataset.train, types), self._labelled(task_input.dataset.test, types)
+        typed = task_input.conditional()
         written = [
             (gene, name)
             for name in types if name in typed.types
@@ -75,17 +75,17 @@ class GeneTypes(Task):
         some = test.sample(min(self.settings.test_genes, len(test)), random_state=self.settings.seed)
         truth, sequences = some["type"].tolist(), some["sequence"].tolist()
         # of genes that it has in memory a model makes something else than of new ones
-        unseen = self._labelled(case.dataset.validation, types)
+        unseen = self._labelled(task_input.dataset.validation, types)
         codes = _known(unseen, types)[1]
         if len(set(codes)) > 1:
-            reader = on_embeddings(case.model).fit(unseen["sequence"].tolist(), codes)
+            reader = on_embeddings(task_input.model).fit(unseen["sequence"].tolist(), codes)
             found["linear on its embeddings"] = (truth, _predicted(reader, sequences, types, np.unique(codes)))
         if written:
             shares = train["type"].value_counts(normalize=True)
             found["Bayes by its probabilities"] = (truth, bayes(typed, sequences, shares))
         return self._outcome(found, types)
 
-    def reference(self, dataset: Dataset) -> Outcome:
+    def reference(self, dataset: Dataset) -> TaskResult:
         """Classifiers that learn from real genes, and what they make of other real genes and of shuffled ones."""
         types = self.types(dataset)
         if len(types) < 2:
@@ -123,7 +123,7 @@ class GeneTypes(Task):
         classifier = BASELINES[self.settings.judge]().fit([genes[i] for i in kept], codes)
         return test["type"].tolist(), _predicted(classifier, test["sequence"].tolist(), types, np.unique(codes))
 
-    def _outcome(self, found: dict[str, tuple[list[str], list[str]]], types: list[str]) -> Outcome:
+    def _outcome(self, found: dict[str, tuple[list[str], list[str]]], types: list[str]) -> TaskResult:
         scores, confusion = [], []
         for what, (truth, told) in found.items():
             matrix = pd.crosstab(pd.Series(truth, name="type"), pd.Series(told, name="predicted"))
@@ -135,7 +135,7 @@ class GeneTypes(Task):
             "scores": pd.DataFrame(scores),
             "confusion": pd.concat(confusion or [pd.DataFrame()], ignore_index=True),
         }
-        return Outcome(tables, {"types": types})
+        return TaskResult(tables, {"types": types})
 
 
 def bayes(typed: LanguageModel, sequences: list[str], shares: pd.Series) -> list[str]:

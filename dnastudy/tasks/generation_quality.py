@@ -20,9 +20,9 @@ from dnastudy.core.config import Settings
 from dnastudy.data.datasets import Dataset
 from dnastudy.evaluation.bootstrap import interval
 from dnastudy.evaluation.proportions import resampled_means
-from dnastudy.homology.mmseqs import families, nearest_relatives
+from dnastudy.homology.mmseqs import families, nearest_homologs
 from dnastudy.models.generation import generate, knows_end
-from dnastudy.tasks.base import Case, Outcome, Task
+from dnastudy.tasks.base import Task, TaskInput, TaskResult
 from dnastudy.tasks.classifiers import BASELINES, Baseline
 from dnastudy.tasks.sequence_features import describe, jensen_shannon, shuffled, word_counts
 
@@ -37,10 +37,10 @@ RELATIVES, COPIES = "with a relative in train", "copies of training genes"
 FACTS = ["length", "gc", "cpg", "orf", "low_complexity"]
 
 
-class Realness(Task):
+class GenerationQuality(Task):
     """Set generated genes beside real ones."""
 
-    name = "realness"
+    name = "generation-quality"
     everything = False
     code = ("tasks/measures.py", "tasks/classifiers.py", "tasks/proportions.py", "generation.py", "relatives.py")
 
@@ -59,22 +59,22 @@ class Realness(Task):
         seed: int = Field(default=1, ge=0, description="of sampling, of the real genes chosen and of shuffles")
         replicates: int = Field(default=1000, ge=100, description="bootstrap resamples of the genes")
 
-    def run(self, case: Case) -> Outcome:
+    def run(self, task_input: TaskInput) -> TaskResult:
         """One set a temperature, the genes ended by the model where it can; one more with the lengths of real genes."""
         settings, sets = self.settings, {}
-        ends = knows_end(case.model)
+        ends = knows_end(task_input.model)
         for temperature in settings.temperatures:
             options = {"lengths": "own" if ends else "real", "temperature": temperature}
             sets[f"temperature {temperature:g}"] = {**options}
         if ends:
             sets["real lengths"] = {"lengths": "real", "temperature": 1.0}
         written = {
-            name: generate(case.model, settings.genes, seed=settings.seed, **options)["sequence"].tolist()
+            name: generate(task_input.model, settings.genes, seed=settings.seed, **options)["sequence"].tolist()
             for name, options in sets.items()
         }
-        return self._outcome(case.dataset, written)
+        return self._outcome(task_input.dataset, written)
 
-    def reference(self, dataset: Dataset) -> Outcome:
+    def reference(self, dataset: Dataset) -> TaskResult:
         """Other real genes, and real genes shuffled, judged in the same way."""
         return self._outcome(dataset, self.references(dataset.validation))
 
@@ -88,8 +88,8 @@ class Realness(Task):
         n = min(self.settings.genes, len(genes))
         return genes["sequence"].sample(n, random_state=self.settings.seed).tolist()
 
-    def _outcome(self, dataset: Dataset, sets: dict[str, list[str]]) -> Outcome:
-        return Outcome({"measures": self.judge(sets, dataset.test, dataset.train)})
+    def _outcome(self, dataset: Dataset, sets: dict[str, list[str]]) -> TaskResult:
+        return TaskResult({"measures": self.judge(sets, dataset.test, dataset.train)})
 
     def judge(self, sets: dict[str, list[str]], real: pd.DataFrame, train: pd.DataFrame | None = None) -> pd.DataFrame:
         """Set genes beside real ones.
@@ -192,7 +192,7 @@ class Realness(Task):
         table = pd.DataFrame({"id": np.arange(len(genes)).astype(str), "sequence": genes})
         shares = {}
         if train is not None:
-            near = nearest_relatives(table, train)
+            near = nearest_homologs(table, train)
             copies = (near["identity"] >= RECITED["identity"]) & (near["coverage"] >= RECITED["coverage"])
             shares = {
                 RELATIVES: (near["identity"] > 0).to_numpy(float),

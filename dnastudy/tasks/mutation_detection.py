@@ -33,7 +33,7 @@ from dnastudy.data.sequences import reverse_complement
 from dnastudy.evaluation import scoring
 from dnastudy.evaluation.proportions import gain, shares
 from dnastudy.models.base import LanguageModel
-from dnastudy.tasks.base import Case, Outcome, Task
+from dnastudy.tasks.base import Task, TaskInput, TaskResult
 
 PAPER_RULES = ["perplexity", "probability"]
 RATIO_NATS = "likelihood_ratio_nats"
@@ -50,10 +50,10 @@ SINGLE = "one edit"
 """Name of the pairs whose edits are known."""
 
 
-class Mutations(Task):
+class MutationDetection(Task):
     """Detect which of two sequences was mutated."""
 
-    name = "mutations"
+    name = "mutation-detection"
     code = ("pairs.py", "relatives.py", "tasks/proportions.py")
 
     class Settings(Settings):
@@ -96,12 +96,12 @@ class Mutations(Task):
         frame["kind"], frame["where"] = zip(*told, strict=True)
         return frame.drop(columns="edits", errors="ignore")
 
-    def run(self, case: Case) -> Outcome:
+    def run(self, task_input: TaskInput) -> TaskResult:
         """Accuracy of all rules by set, kind of edit, change of length, place in the gene and relatives in train."""
         settings = self.settings
-        weights = calibrate(case.model, case.held_out, settings.maxima, settings.calibration_pairs)
-        found = detect(case.model, self.pair_sets(case.dataset), weights)
-        relatives = case.relatives().set_index("id")["identity"]
+        weights = calibrate(task_input.model, task_input.held_out, settings.maxima, settings.calibration_pairs)
+        found = detect(task_input.model, self.pair_sets(task_input.dataset), weights)
+        relatives = task_input.homologs().set_index("id")["identity"]
         found["relatives"] = np.where(found["id"].map(relatives).fillna(0) > 0, "with", "without")
         found["change"] = found["change"].clip(-5, 5)
         found["fifth"] = (found["where"] * 5).astype(int).clip(0, 4) + 1
@@ -123,7 +123,7 @@ class Mutations(Task):
         )  # fmt: skip
         details = found[["seed", "maximum", "id", "kind", "where", "change", "relatives", *rules, RATIO_NATS]]
         tables = {"accuracy": table, "gains": gains, "evidence": _evidence_of_one_edit(known)}
-        return Outcome(tables, {"weights": weights}, {"pairs": details})
+        return TaskResult(tables, {"weights": weights}, {"pairs": details})
 
 
 def evidence(model: LanguageModel, sequences: Sequence[str]) -> pd.DataFrame:
@@ -207,7 +207,7 @@ def calibrate(
 
 
 def _evidence_of_one_edit(found: pd.DataFrame) -> pd.DataFrame:
-    """Likelihood ratio of real against mutated, nats, after one edit: mean and spread, by kind and relatives."""
+    """Likelihood ratio of real against mutated, nats, after one edit: mean and evenly_spaced, by kind and relatives."""
     rows = []
     for (kind, near), part in found.groupby(["kind", "relatives"]):
         nats = part[RATIO_NATS]

@@ -16,7 +16,7 @@ from dnastudy.training.recipe import Recipe
 
 START = END
 """Input code before the first nucleotide: the end symbol is never an input otherwise. Codes above it are the starts of
-genes of each type. (Of other alphabets, too, it is the number of letters.)"""
+genes of each type. (Of other alphabets, too, it is the size of the alphabet.)"""
 IGNORED = -100
 """Target of padding (what torch ignores by default)."""
 
@@ -35,16 +35,16 @@ def epoch_batches(events: np.ndarray, recipe: Recipe, epoch: int) -> list[np.nda
     """
     random = np.random.default_rng([recipe.seed, epoch])
     order = random.permutation(len(events))
-    a_batch = recipe.batch_genes or max(1, round(recipe.batch_nucleotides / events.mean()))
+    a_batch = recipe.batch_genes or max(1, round(recipe.batch_tokens / events.mean()))
     batches = []
-    for start in range(0, len(order), recipe.pool * a_batch):
-        pool = order[start : start + recipe.pool * a_batch]
-        if recipe.pool > 1:
+    for start in range(0, len(order), recipe.bucket_size * a_batch):
+        pool = order[start : start + recipe.bucket_size * a_batch]
+        if recipe.bucket_size > 1:
             pool = pool[np.argsort(events[pool], kind="stable")]
         if recipe.batch_genes:
             batches += [pool[i : i + a_batch] for i in range(0, len(pool), a_batch)]
         else:
-            batches += packed(pool, events, recipe.batch_nucleotides)
+            batches += packed(pool, events, recipe.batch_tokens)
     return [batches[i] for i in random.permutation(len(batches))]
 
 
@@ -89,7 +89,7 @@ class Symbols:
     """
 
     def __init__(self, encoded: EncodedSequences, end: bool, device: torch.device, starts: np.ndarray | None = None):
-        self.end, self.letters = end, encoded.letters
+        self.end, self.vocab_size = end, encoded.vocab_size
         self.events = encoded.lengths + end
         """Symbols to predict in each gene, shape (genes,), on the host."""
         self._symbols = torch.from_numpy(encoded.symbols.copy()).to(device)
@@ -109,8 +109,8 @@ class Symbols:
         places = torch.arange(width, device=device)
         real = places < events[:, None]  # (genes, width)
         where = torch.where(real, self._starts[index][:, None] + places, 0)
-        symbols = torch.where(real, self._symbols[where].long(), self.letters)
-        inputs = torch.nn.functional.pad(symbols[:, :-1], (1, 0), value=self.letters)
+        symbols = torch.where(real, self._symbols[where].long(), self.vocab_size)
+        inputs = torch.nn.functional.pad(symbols[:, :-1], (1, 0), value=self.vocab_size)
         if self._first is not None:
             inputs[:, 0] = self._first[index]
         return inputs, torch.where(real, symbols, IGNORED)

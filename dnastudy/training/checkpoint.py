@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from dnastudy.core.atomic import write_whole
+from dnastudy.core.atomic import atomic_write
 from dnastudy.training.log import CHECKPOINT as NAME
 from dnastudy.training.report import TrainingError
 
@@ -17,7 +17,7 @@ def write(folder: Path, state: dict[str, Any]) -> None:
     """Replace the checkpoint in ``folder`` by one rename."""
     buffer = io.BytesIO()
     torch.save(state, buffer)
-    write_whole(folder / NAME, buffer.getvalue())
+    atomic_write(folder / NAME, buffer.getvalue())
 
 
 def read(folder: Path, fingerprint: str) -> dict[str, Any] | None:

@@ -18,7 +18,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from dnastudy.data.sequences import EncodedSequences, spread
+from dnastudy.data.sequences import EncodedSequences, evenly_spaced
 from dnastudy.training import checkpoint
 from dnastudy.training.batches import IGNORED, START, Symbols, epoch_batches, parts, sorted_runs, type_starts
 from dnastudy.training.hardware import compiling, device_name, start_fabric
@@ -49,7 +49,7 @@ def train(
         From inputs, int64, shape (genes, length), 0..3 for A C G T and `START` before them, to logits, shape
         (genes, length, outputs); outputs is 4 (``network.outputs``), or 5 with the end of the gene. One that is told
         of gene types (``network.types``) learns those of the genes, and their start is `START` + 1, + 2, ...
-        Of another alphabet the codes are 0..``network.letters`` - 1, and the start is ``network.letters``.
+        Of another alphabet the codes are 0..``network.vocab_size`` - 1, and the start is ``network.vocab_size``.
     validation : EncodedSequences
         Genes that decide which epoch was best; where there are none, the last epoch is.
 
@@ -61,7 +61,7 @@ def train(
     if not train.nucleotides:
         raise TrainingError("no nucleotides to train on")
     if recipe.validation_nucleotides:
-        validation = spread(validation, recipe.validation_nucleotides)
+        validation = evenly_spaced(validation, recipe.validation_nucleotides)
     with _own_random_state():
         return _Training(network, recipe, train, validation, workspace, report).run()
 
@@ -84,8 +84,8 @@ class _Training:
         network.to(self.fabric.device)
         self.compiled = torch.compile(network, dynamic=True) if compiling() else network
         self.model, self.optimizer = self.fabric.setup(self.compiled, optimizer)
-        self.letters, end = network.letters, network.outputs > network.letters
-        self.exploded = EXPLODED * math.log(self.letters + 1)
+        self.vocab_size, end = network.vocab_size, network.outputs > network.vocab_size
+        self.exploded = EXPLODED * math.log(self.vocab_size + 1)
         self.train_genes, held_out = (
             Symbols(genes, end, self.fabric.device, type_starts(genes.types, network.types))
             for genes in (train, validation)
@@ -144,7 +144,7 @@ class _Training:
         # the seed of a step says all about its dropout, in whatever process and after whatever kill
         torch.manual_seed(_mixed(recipe.seed, self.step, fabric.global_rank))
         symbols = int(genes.events[batch].sum())
-        mine = parts(batch, genes.events, recipe.micro_nucleotides, fabric.global_rank, fabric.world_size)
+        mine = parts(batch, genes.events, recipe.micro_batch_tokens, fabric.global_rank, fabric.world_size)
         rate = self._rate(share)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
@@ -153,17 +153,19 @@ class _Training:
             # a process without a gene of its own takes part with weight 0: all must be heard at the last part
             for number, part in enumerate(mine or [batch[:1]], 1):
                 inputs, targets = genes.batch(part)
-                inputs = _with_noise(inputs, recipe.noise, self.letters)
+                inputs = _with_noise(inputs, recipe.token_corruption, self.vocab_size)
                 if self.network.types:
-                    inputs = _without_types(inputs, recipe.untyped)
+                    inputs = _without_types(inputs, recipe.label_dropout)
                 with fabric.no_backward_sync(self.model, enabled=number < len(mine)):
                     loss = _nats(self.model(inputs), targets) * bool(mine)
                     # gradients are averaged over processes, and this is the share of one in the mean over the batch
                     fabric.backward(loss * (fabric.world_size / symbols))
                 summed += loss.detach()
             norm = torch.zeros(())
-            if recipe.clip:
-                norm = fabric.clip_gradients(self.model, self.optimizer, max_norm=recipe.clip, error_if_nonfinite=False)
+            if recipe.grad_clip:
+                norm = fabric.clip_gradients(
+                    self.model, self.optimizer, max_norm=recipe.grad_clip, error_if_nonfinite=False
+                )
             self.optimizer.step()
             self.optimizer.zero_grad(set_to_none=True)
         except (RuntimeError, MemoryError) as error:
@@ -172,7 +174,7 @@ class _Training:
             largest = max(mine, key=lambda part: len(part) * genes.events[part].max())
             raise TrainingError(
                 f"out of memory on {len(largest)} genes of up to {genes.events[largest].max():,} symbols at once "
-                f"(step {self.step + 1}): lower micro_nucleotides, now {recipe.micro_nucleotides:,}, which changes no "
+                f"(step {self.step + 1}): lower micro_batch_tokens, now {recipe.micro_batch_tokens:,}, which changes no "
                 f"result; or the size of the network"
             ) from error
         self.step += 1
@@ -240,13 +242,13 @@ class _Training:
         self.network.eval()
         genes, fabric = self.validation_genes, self.fabric
         found = torch.zeros(2, dtype=torch.float64, device=fabric.device)
-        runs = list(sorted_runs(genes.events, self.recipe.micro_nucleotides))
+        runs = list(sorted_runs(genes.events, self.recipe.micro_batch_tokens))
         # not `self.model`: processes look at different numbers of parts, and that one would wait for the others
         with torch.no_grad(), fabric.autocast():
             for run in runs[fabric.global_rank :: fabric.world_size]:
                 inputs, targets = genes.batch(run)
-                targets = torch.where(targets < self.letters, targets, IGNORED)
-                found[0] += _nats(self.compiled(inputs)[..., : self.letters], targets)
+                targets = torch.where(targets < self.vocab_size, targets, IGNORED)
+                found[0] += _nats(self.compiled(inputs)[..., : self.vocab_size], targets)
                 found[1] += (targets != IGNORED).sum()
         if fabric.world_size > 1:
             found = fabric.all_reduce(found, reduce_op="sum")
@@ -311,12 +313,12 @@ class _Training:
 _NUMBERS = ("epoch", "place", "step", "symbols", "loss_sum", "loss_count", "best", "since_best")
 
 
-def _with_noise(inputs: torch.Tensor, share: float, letters: int) -> torch.Tensor:
+def _with_noise(inputs: torch.Tensor, share: float, vocab_size: int) -> torch.Tensor:
     """Inputs with this share of their nucleotides drawn anew, all four alike."""
     if not share:
         return inputs
-    drawn = (torch.rand(inputs.shape, device=inputs.device) < share) & (inputs < letters)
-    return torch.where(drawn, torch.randint_like(inputs, letters), inputs)
+    drawn = (torch.rand(inputs.shape, device=inputs.device) < share) & (inputs < vocab_size)
+    return torch.where(drawn, torch.randint_like(inputs, vocab_size), inputs)
 
 
 def _without_types(inputs: torch.Tensor, share: float) -> torch.Tensor:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from dnastudy.core.atomic import write_whole
+from dnastudy.core.atomic import atomic_write
 from dnastudy.data.sources.http import FetchError, download
 
 
@@ -87,7 +87,7 @@ def _begin(note: Path, request: dict, day: str) -> str:
         if {key: before.get(key) for key in request} != request:
             raise FetchError(f"{note.parent} belongs to another request, {before}; remove it or choose another folder")
         return before["date"]
-    write_whole(note, json.dumps(request | {"date": day}))
+    atomic_write(note, json.dumps(request | {"date": day}))
     return day
 
 
@@ -121,7 +121,7 @@ def _list_genes(fetch: _Api, folder: Path, request: dict, progress) -> dict:
             raw.unlink(missing_ok=True)
             query = f"gene/taxon/{request['taxon']}/dataset_report?page_size={request['batch']}"
             fetch(query + (f"&page_token={quote(token, safe='')}" if token else ""), raw, check=_broken_page)
-            write_whole(kept, json.dumps(_reduce(json.loads(raw.read_bytes()), request["max_length"])))
+            atomic_write(kept, json.dumps(_reduce(json.loads(raw.read_bytes()), request["max_length"])))
             raw.unlink()
         page = json.loads(kept.read_text(encoding="utf-8"))
         total["ids"].update(page["ids"])

@@ -170,7 +170,7 @@ class Strand:
         return self._text[: self._bounds[-1]]
 
 
-class Memories:
+class GeneIndex:
     """Both strands of the same genes: as they are read, and their reverse complements."""
 
     def __init__(self):

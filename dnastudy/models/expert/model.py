@@ -15,11 +15,11 @@ from typing import Any, Literal, Self
 import numpy as np
 from pydantic import Field
 
-from dnastudy.data.sequences import END, EncodedSequences, choose, encode, spread
+from dnastudy.data.sequences import END, EncodedSequences, choose, encode, evenly_spaced
 from dnastudy.models import base
 from dnastudy.models.expert import gate as gating
-from dnastudy.models.expert.index import Memories
-from dnastudy.models.expert.runner import Copied, Observed, Reader, Trace, copied
+from dnastudy.models.expert.index import GeneIndex
+from dnastudy.models.expert.runner import Copied, Observed, Runner, Trace, copied
 from dnastudy.models.expert.state import FAMILIES, NUM_CASES, NUM_CLASSES, SHIFT, Gate, State  # fmt: skip
 
 Family = Literal["context", "copy", "reverse", "own", "inverted"]
@@ -63,9 +63,11 @@ class Expert(base.LanguageModel):
         )
         folds: int = Field(default=5, ge=2, description="parts for gating=cross-validation")
         tuning_nucleotides: int = Field(default=600_000, ge=1000, description="nucleotides to tune the gate on, about")
-        hidden: int = Field(default=32, ge=0, description="hidden units of the gate; 0: the same weights everywhere")
-        passes: int = Field(default=2, ge=1, description="times through the genes the gate is tuned on")
-        shift: int = Field(default=SHIFT, ge=0, description="longest insertion or deletion a copy survives, nt")
+        hidden_size: int = Field(
+            default=32, ge=0, description="hidden units of the gate; 0: the same weights everywhere"
+        )
+        gate_epochs: int = Field(default=2, ge=1, description="times through the genes the gate is tuned on")
+        max_indel: int = Field(default=SHIFT, ge=0, description="longest insertion or deletion a copy survives, nt")
         substitutions: bool = Field(
             default=True,
             description="a copy's expectation depends on the copied neighbours (CpG decay), not only on its hits",
@@ -74,9 +76,9 @@ class Expert(base.LanguageModel):
 
     def __init__(self, settings: dict[str, Any] | base.Settings | None = None):
         super().__init__(settings)
-        self.memories = Memories()
+        self.memories = GeneIndex()
         self.tables = gating.copy_tables(NO_HITS, NO_SYMBOLS, np.full(1, 0.003))
-        self.gate = gating.untrained_gate(self.settings.hidden)
+        self.gate = gating.untrained_gate(self.settings.hidden_size)
         self.tuned_on = 0
         self._use = np.array([name in self.settings.experts for name in FAMILIES])
 
@@ -107,39 +109,39 @@ class Expert(base.LanguageModel):
         settings = self.settings
         hazard = gating.end_hazard(train.lengths)
         if settings.gating == "validation" and validation.nucleotides:
-            memories = Memories()
+            memories = GeneIndex()
             memories.add(train)
-            parts = [(memories, spread(validation, settings.tuning_nucleotides))]
+            parts = [(memories, evenly_spaced(validation, settings.tuning_nucleotides))]
         else:
             folds = min(settings.folds, len(train))
             budget = settings.tuning_nucleotides // folds
             fold_of = np.arange(len(train)) % folds
             parts = []
             for fold in range(folds if folds > 1 else 0):
-                memories = Memories()
+                memories = GeneIndex()
                 memories.add(choose(train, np.flatnonzero(fold_of != fold)))
-                parts.append((memories, spread(choose(train, np.flatnonzero(fold_of == fold)), budget)))
-            memories = Memories()
+                parts.append((memories, evenly_spaced(choose(train, np.flatnonzero(fold_of == fold)), budget)))
+            memories = GeneIndex()
             memories.add(train)
         self.memories = memories
         self._tune([part for part in parts if part[1].nucleotides and part[0].forward.symbols.size], hazard)
         return self
 
-    def join(self, sequences: base.Sequences) -> Self:
+    def update(self, sequences: base.Sequences) -> Self:
         """Remember more genes; what was tuned is kept."""
         sequences = encode(sequences)
         if len(sequences):
             self.memories.add(sequences)
         return self
 
-    def _tune(self, parts: list[tuple[Memories, EncodedSequences]], hazard: np.ndarray) -> None:
+    def _tune(self, parts: list[tuple[GeneIndex, EncodedSequences]], hazard: np.ndarray) -> None:
         """Learn the tables of copies and the gate from genes, each part read beside the memory it is not in."""
         settings = self.settings
         self.tables = gating.copy_tables(NO_HITS, NO_SYMBOLS, hazard)
         nucleotides = sum(genes.nucleotides for _, genes in parts)
         if not nucleotides:
             return
-        counted = [(m, spread(genes, CALIBRATION * genes.nucleotides // nucleotides)) for m, genes in parts]
+        counted = [(m, evenly_spaced(genes, CALIBRATION * genes.nucleotides // nucleotides)) for m, genes in parts]
         hits = sum(self._reader(m).count_copies(genes)[0] for m, genes in counted)
         self.tables = gating.copy_tables(hits, NO_SYMBOLS, hazard)
         if settings.substitutions:
@@ -151,14 +153,16 @@ class Expert(base.LanguageModel):
             end = at + len(genes.symbols)
             self._reader(memories).observe(genes, Observed(*(array[at:end] for array in seen)))
             at = end
-        network = gating.train_gate(seen.experts, seen.facts, truth, settings.hidden, settings.passes, settings.seed)
+        network = gating.train_gate(
+            seen.experts, seen.facts, truth, settings.hidden_size, settings.gate_epochs, settings.seed
+        )
         self.gate = Gate(*network, gating.train_end(seen.ending, truth == END))
         self.tuned_on = nucleotides
 
     # the protocol
 
-    def _reader(self, memories: Memories | None = None) -> Reader:
-        return Reader(memories or self.memories, self.tables, self.gate, self._use, self.settings.shift)
+    def _reader(self, memories: GeneIndex | None = None) -> Runner:
+        return Runner(memories or self.memories, self.tables, self.gate, self._use, self.settings.max_indel)
 
     def log_distributions(self, sequences: base.Sequences) -> list[np.ndarray]:
         """See the base class."""
@@ -211,7 +215,7 @@ class Expert(base.LanguageModel):
         gate = Gate(*(arrays[f"gate_{name}"] for name in Gate._fields))
         if any(a.shape != b.shape for a, b in zip(gate, self.gate, strict=True)) or bounds[-1] != len(symbols):
             raise ValueError("the arrays do not fit the settings")
-        self.memories = Memories()
+        self.memories = GeneIndex()
         for a, b in pairwise(bounds.tolist()):
             part = symbols[a:b]
             self.memories.add(EncodedSequences(part, np.concatenate([[0], np.flatnonzero(part == END) + 1])))

@@ -11,7 +11,7 @@ import numpy as np
 
 from dnastudy.data.sequences import NUM_SYMBOLS, EncodedSequences, map_parts
 from dnastudy.models.expert import kernels
-from dnastudy.models.expert.index import Memories
+from dnastudy.models.expert.index import GeneIndex
 from dnastudy.models.expert.state import (
     NUM_CASES,
     NUM_CLASSES,
@@ -72,10 +72,10 @@ class Trace(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Reader:
+class Runner:
     """A memory, what was tuned, the families of experts in use (bools, as `state.FAMILIES`), and the longest shift."""
 
-    memories: Memories
+    memories: GeneIndex
     tables: Tables
     gate: Gate
     use: np.ndarray
@@ -190,7 +190,7 @@ class Copied(NamedTuple):
     chance: np.ndarray
 
 
-def copied(trace: Trace, memories: Memories) -> Copied:
+def copied(trace: Trace, memories: GeneIndex) -> Copied:
     """Look up the best copies of a trace in the memory it was made with."""
     rows = np.arange(len(trace.best))
     strand = trace.chances.argmax(axis=1)

@@ -1,0 +1,469 @@
+"""Learning curves: each point is one run, on a part that lies in the next larger one, and all are tested alike."""
+
+import json
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from test_corpora import english
+from test_mmseqs import needs_mmseqs
+
+from dnastudy import models
+from dnastudy.core.errors import ModelError
+from dnastudy.data.corpora import ENGLISH, load_text, source_of
+from dnastudy.data.splits import random_split
+from dnastudy.evaluation import metrics, scoring
+from dnastudy.experiments.curve_plan import curve_of, curve_runs, find_any, grid, points, text_runs
+from dnastudy.experiments.plan import NEURAL
+from dnastudy.experiments.profile import PROFILES, load_profile
+from dnastudy.experiments.store import Store, run_id
+from dnastudy.homology import mmseqs
+from dnastudy.homology.mmseqs import nearest_homologs
+
+FRACTIONS = [1, 0.5, 0.25, 0.125]
+TINY = {"embedding_size": 4, "hidden_size": 8, "n_layers": 1, "epochs": 2, "kmer_size": 3, "batch_tokens": 4000}
+MODELS = {
+    "laplace": {"model": "ngram", "settings": {"order": 3, "smoothing": "laplace"}},
+    "witten-bell": {"model": "ngram", "settings": {"order": 6}},
+    "expert": {"model": "expert"},
+    "lstm": {"model": "lstm", "settings": TINY},
+    "transformer": {"model": "transformer", "settings": {"d_model": 8, "n_heads": 1, "n_layers": 1}, "fractions": [0.25, 1]},
+    "lstm-paper": {"model": "lstm", "preset": "paper-128-256-2", "settings": {"epochs": 7}, "fractions": [1, 0.5],
+                   "seeds": [2]},
+}  # fmt: skip
+TEXTS = {
+    "corpora": [*ENGLISH, "source-0", "source-2"],
+    "symbols": 40_000,
+    "models": ["witten-bell", "lstm"],
+    "fractions": [0.25, 1],
+    "seeds": [1, 2],
+}
+CURVES = {"fractions": FRACTIONS, "seeds": [1, 2], "models": MODELS, "texts": TEXTS}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)  # such small networks learn no faster on more
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def make(tmp_path_factory):
+    """A function that reads a profile with these learning curves from a file."""
+
+    def read(curves=None, **changes):
+        path = tmp_path_factory.mktemp("profile") / "mine.yaml"
+        given = {"data": "simulated", "simulated_genes": 200, "mle_orders": [1], "laplace_orders": [2],
+                 "train_orders": [3], "bootstrap_replicates": 100, "curves": curves or CURVES}  # fmt: skip
+        path.write_text(yaml.safe_dump({**given, **changes}))
+        return load_profile(str(path))
+
+    return read
+
+
+@pytest.fixture(scope="module")
+def profile(make):
+    return make()
+
+
+@pytest.fixture(scope="module")
+def dataset(profile, tmp_path_factory):
+    """Simulated genes, and a text beside them."""
+    file = tmp_path_factory.mktemp("text") / "book.txt"
+    file.write_text(english(48_000))
+    return replace(profile.dataset(), text=file)
+
+
+@pytest.fixture
+def cut_at_random(monkeypatch):
+    """Split by family without MMseqs2: another cut of the same genes is all that these tests need."""
+    done = []
+    monkeypatch.setattr(
+        mmseqs, "split_by_family", lambda genes, *words: done.append(words) or random_split(genes, *words)
+    )
+    return done
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path / "store", carried=None)
+
+
+def of_genes(planned, model):
+    return [run for run in planned if run.name.rsplit("-", 3)[0] == f"curve-{model}"]
+
+
+def named(planned, model, **wanted):
+    """Runs of one curve that have these values, by fraction."""
+    chosen = of_genes(planned, model)
+    return {run.fraction: run for run in chosen if all(getattr(run, key) == value for key, value in wanted.items())}
+
+
+def of_text(planned, model, corpus, seed=1):
+    return {
+        r.fraction: r
+        for r in planned
+        if r.name.startswith(f"curve-{model}-") and (r.corpus, r.subset) == (corpus, seed)
+    }
+
+
+# which runs there are
+
+
+def test_every_model_has_every_point_on_both_splits(profile):
+    planned = curve_runs(profile)
+    assert {run.replicates for run in planned} == {100}
+    assert {(run.test, run.prequential, run.corpus, *run.update, *run.train) for run in planned} == {
+        ("test", False, "", "train")
+    }
+    for split in ("own", "family"):
+        for name in ("laplace", "witten-bell", "expert", "lstm"):
+            for seed in (1, 2):
+                found = set(named(planned, name, split=split, subset=seed))
+                once = seed == 2 and name in ("laplace", "witten-bell")
+                assert found == set(FRACTIONS) - ({1} if once else set()), (split, name, seed)
+        assert set(named(planned, "transformer", split=split, subset=2)) == {1, 0.25}
+        assert set(named(planned, "lstm-paper", split=split, subset=2)) == {1, 0.5}
+        assert not named(planned, "lstm-paper", split=split, subset=1)
+    assert len(planned) == 2 * (2 * (4 + 3) + 2 * (4 + 4) + 2 * 2 + 2)
+
+
+def test_a_model_without_a_seed_has_one_point_with_all_genes(profile):
+    planned = curve_runs(profile)
+    for split in ("own", "family"):
+        whole = [run for run in planned if (run.split, run.fraction) == (split, 1)]
+        assert sum(run.model == "ngram" for run in whole) == 2
+        for name in ("lstm", "expert"):
+            assert [run.settings["seed"] for run in of_genes(whole, name)] == [1, 2]
+    assert all("seed" not in run.settings for run in planned if run.model == "ngram")
+    assert all(run.settings["seed"] == run.subset for run in planned if run.model != "ngram")
+
+
+def test_the_first_seed_and_all_genes_come_first(profile):
+    planned = curve_runs(profile)
+    assert [run.subset for run in planned] == sorted(run.subset for run in planned)
+    for seed in (1, 2):
+        for name in MODELS:
+            fractions = [run.fraction for run in of_genes(planned, name) if run.subset == seed]
+            assert fractions == sorted(fractions, reverse=True)
+
+
+def test_networks_read_a_part_more_often_by_the_root_of_its_share(profile, dataset):
+    planned = curve_runs(profile)
+    assert {f: run.settings["epochs"] for f, run in named(planned, "lstm", subset=1).items()} == {
+        1: 2, 0.5: 3, 0.25: 4, 0.125: 6
+    }  # fmt: skip
+    default = models.model_class("transformer").Settings().epochs
+    assert {f: run.settings["epochs"] for f, run in named(planned, "transformer", subset=1).items()} == {
+        1: default, 0.25: 2 * default
+    }  # fmt: skip
+    assert named(planned, "lstm-paper", subset=2)[0.5].settings["epochs"] == round(7 * 2**0.5)
+    for run in text_runs(profile, dataset):
+        assert run.settings.get("epochs") == (round(2 / run.fraction**0.5) if run.model == "lstm" else None)
+    assert all("epochs" not in run.settings for run in planned if run.model not in NEURAL)
+
+
+def test_a_preset_is_the_paper_s_but_for_what_is_set(profile):
+    run = named(curve_runs(profile), "lstm-paper", split="own")[1]
+    preset = models.model_class("lstm").preset("paper-128-256-2")
+    assert run.settings == {**preset, "epochs": 7, "seed": 2}
+    assert run.settings["embedding"] == 128 and run.settings["end"] is False
+
+
+def test_names_are_unique_and_lead_back_to_their_run(make, dataset, monkeypatch):
+    profile = make()
+    monkeypatch.setattr(type(profile), "dataset", lambda self: dataset)
+    planned = grid(profile)
+    assert planned == [*curve_runs(profile), *text_runs(profile, dataset)]
+    assert len({run.name for run in planned}) == len(planned)
+    for run in planned[::7]:
+        assert find_any(profile, run.name) == run
+    assert find_any(profile, "laplace-train-3").settings == {"order": 3, "smoothing": "laplace"}
+    for name in ("curve-lstm-own-3-1", "laplace-train-4"):
+        with pytest.raises(ModelError, match=f"the profile has no run '{name}'"):
+            find_any(profile, name)
+
+
+def test_names_are_unique_for_any_shares(make, dataset):
+    fractions = [1, 0.8, 0.75, 0.6, 0.5, 0.45, 0.4, 1 / 3]
+    curves = {**CURVES, "fractions": fractions, "texts": {**TEXTS, "fractions": fractions}}
+    planned = [*curve_runs(make(curves)), *text_runs(make(curves), dataset)]
+    assert len({run.name for run in planned}) == len(planned)
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in PROFILES.glob("*.yaml")))
+def test_the_points_of_every_shipped_profile_can_be_made(name, dataset):
+    profile = load_profile(name)
+    planned = [*curve_runs(profile), *text_runs(profile, dataset)]
+    assert planned and len({run.name for run in planned}) == len(planned)
+    for run in planned:
+        known = models.model_class(run.model).Settings.parse(run.settings, run.name)
+        assert known.model_dump().items() >= run.settings.items()
+
+
+def test_ids_differ_but_for_the_same_model_on_the_same_genes(profile, dataset, store, cut_at_random):
+    found = {}
+    for run in [*curve_runs(profile), *text_runs(profile, dataset)]:
+        genes = store.genes(run, dataset)
+        settings = models.model_class(run.model).Settings.parse(run.settings, run.model).model_dump(mode="json")
+        point = json.dumps([run.model, settings, [genes.hashes[part] for part in ("train", "validation", "test")]])
+        found.setdefault(point, set()).add(run_id(run, genes))
+    assert all(len(ids) == 1 for ids in found.values())
+    assert len(set.union(*found.values())) == len(found) == len([*curve_runs(profile), *text_runs(profile, dataset)])
+    assert len(cut_at_random) == 1, "genes are split by family once"
+    # a name, and how a part was asked for, are no part of what it is
+    run = named(curve_runs(profile), "lstm", split="own")[1]
+    again = run.model_copy(update={"name": "another", "subset": 5})
+    assert run_id(again, store.genes(again, dataset)) == run_id(run, store.genes(run, dataset))
+
+
+# texts
+
+
+def test_texts_are_left_out_where_there_is_none(profile, dataset):
+    assert {run.corpus for run in text_runs(profile, dataset)} == set(TEXTS["corpora"])
+    without = text_runs(profile, replace(dataset, text=None))
+    assert {run.corpus for run in without} == {"source-0", "source-2"}
+    assert without == [run for run in text_runs(profile, dataset) if run.corpus.startswith("source")]
+
+
+def test_points_on_texts(profile, dataset):
+    planned = text_runs(profile, dataset)
+    assert {run.symbols for run in planned} == {40_000} and {run.split for run in planned} == {"own"}
+    for corpus in TEXTS["corpora"]:
+        assert list(of_text(planned, "witten-bell", corpus, 1)) == [1, 0.25]
+        assert list(of_text(planned, "witten-bell", corpus, 2)) == [0.25]
+        assert list(of_text(planned, "lstm", corpus, 1)) == list(of_text(planned, "lstm", corpus, 2)) == [1, 0.25]
+    assert {run.settings["seed"] for run in planned if run.model == "lstm" and run.subset == 2} == {2}
+
+
+def test_no_points_without_curves(make, dataset):
+    bare = make(curves={"seeds": [1]})
+    assert curve_runs(bare) == text_runs(bare, dataset) == []
+
+
+@pytest.mark.parametrize("corpus", TEXTS["corpora"])
+def test_contexts_of_other_alphabets_are_as_many_as_fit_into_those_of_nucleotides(corpus, profile, dataset):
+    planned, letters = text_runs(profile, dataset), load_text(corpus, dataset.text, 40_000).letters
+    for model, longest, most in (("witten-bell", "order", 6), ("lstm", "context", 3)):
+        for run in of_text(planned, model, corpus).values():
+            assert run.settings.get("letters", 4) == letters
+            length = run.settings[longest]
+            assert length == 1 or letters**length <= 4**most
+            assert letters ** (length + 1) > 4**most
+            known = models.model_class(run.model).Settings.parse(run.settings, run.model)
+            assert (known.letters, getattr(known, longest)) == (letters, length)
+
+
+def test_default_contexts_are_shortened_too(make, dataset):
+    plain = {"witten-bell": {"model": "ngram"}, "lstm": {"model": "lstm"}}
+    texts = {**TEXTS, "corpora": ["english-8", "english-27", "english-4"], "fractions": [1]}
+    found = {(r.model, r.corpus): r.settings for r in text_runs(make({"models": plain, "texts": texts}), dataset)}
+    assert found["ngram", "english-8"] == {"vocab_size": 8, "order": 5}  # 8^5 <= 4^8 < 8^6
+    assert found["ngram", "english-27"] == {"vocab_size": 27, "order": 3}
+    assert found["lstm", "english-27"]["context"] == 3 and "context" not in found["lstm", "english-4"]
+
+
+def test_the_alphabet_of_a_point_is_that_of_the_text_it_learns_from(make, dataset, tmp_path):
+    """A character that only stands behind the part of the text that is read is no letter, and one within it is."""
+    text = english(48_000)
+    late = tmp_path / "late.txt"
+    late.write_text(text[:45_000] + "@#" + text[45_000:])
+    dataset = replace(dataset, text=late)
+    few = len(set(text[:40_000]))
+    for symbols, letters in ((40_000, few), (47_000, len(set(late.read_text()[:47_000])))):
+        profile = make({**CURVES, "texts": {**TEXTS, "symbols": symbols, "corpora": ["english"]}})
+        assert load_text("english", late, symbols).letters == letters
+        assert {run.settings["letters"] for run in text_runs(profile, dataset)} == {letters}
+
+
+def test_models_without_letters_learn_sources_and_are_refused_on_other_texts(make, dataset):
+    profile = make({**CURVES, "texts": {**TEXTS, "corpora": ["source-2", "english-4"], "models": ["expert"]}})
+    planned = text_runs(profile, dataset)
+    assert {run.corpus for run in planned} == {"source-2", "english-4"}
+    assert all(run.settings == {"seed": run.subset} for run in planned)
+    profile = make({**CURVES, "texts": {**TEXTS, "corpora": ["english-27"], "models": ["expert"]}})
+    with pytest.raises(ModelError, match=r"expert.*27 letters"):
+        text_runs(profile, dataset)
+
+
+def test_what_a_profile_names_wrongly_is_named(make, dataset):
+    with pytest.raises(ModelError, match="unknown corpus 'latin'"):
+        text_runs(make({**CURVES, "texts": {**TEXTS, "corpora": ["latin"]}}), dataset)
+    with pytest.raises(ModelError, match=r"'lstn'.*(laplace|lstm)"):
+        text_runs(make({**CURVES, "texts": {**TEXTS, "models": ["lstn"]}}), dataset)
+    with pytest.raises(ModelError, match=r"setting 'curves.models.lstm.fraction'|unknown setting.*'fraction'"):
+        make({**CURVES, "models": {"lstm": {"model": "lstm", "fraction": [1]}}})
+    for fraction in (0, 1.5, -0.5):
+        with pytest.raises(ModelError, match=r"curves\.fractions"):
+            make({**CURVES, "fractions": [fraction]})
+    for curves in (
+        {"models": {"a": {"model": "lstm", "settings": {"unit": 3}}}},
+        {"models": {"a": {"model": "lstmm"}}},
+    ):
+        with pytest.raises(ModelError, match=r"unknown setting 'unit'|unknown model 'lstmm'"):
+            curve_runs(make(curves))
+
+
+# the genes of a point
+
+
+@pytest.mark.parametrize("split", ["own", "family"])
+def test_parts_nest_within_a_seed_and_differ_between_seeds(split, profile, dataset, store, cut_at_random):
+    planned = curve_runs(profile)
+    whole = store.genes(named(planned, "laplace", split=split)[1], dataset)
+    parts = {}
+    for seed in (1, 2):
+        larger = whole
+        for fraction in FRACTIONS[1:]:
+            genes = store.genes(named(planned, "laplace", split=split, subset=seed)[fraction], dataset)
+            for name in ("train", "validation"):
+                frame, ids = genes.splits[name], set(genes.splits[name]["id"])
+                assert ids < set(larger.splits[name]["id"])
+                assert len(frame) == len(ids) == round(fraction * len(whole.splits[name]))
+                kept = whole.splits[name][whole.splits[name]["id"].isin(ids)].reset_index(drop=True)
+                assert frame.equals(kept), "rows as they were, in their order"
+            assert genes.hashes["test"] == whole.hashes["test"]
+            assert set(genes.splits["counts"]["id"]) == set(genes.train["id"]) | set(genes.validation["id"])
+            assert genes.text == dataset.text and genes.vocab_size == 4
+            parts[seed, fraction], larger = set(genes.train["id"]), genes
+    for fraction in FRACTIONS[1:]:
+        assert parts[1, fraction] != parts[2, fraction]
+    assert len(parts[1, 0.125] & parts[2, 0.125]) < len(parts[1, 0.125]) / 2
+
+
+def test_all_models_of_a_point_get_the_same_genes(profile, dataset, store):
+    planned = [run for run in curve_runs(profile) if (run.split, run.fraction, run.subset) == ("own", 0.25, 2)]
+    assert {run.model for run in planned} == {"ngram", "expert", "lstm", "transformer"}
+    assert len({store.genes(run, dataset).hashes["train"] for run in planned}) == 1
+
+
+@pytest.mark.parametrize("split", ["own", "family"])
+def test_the_test_genes_are_the_same_for_all_fractions(split, profile, dataset, store, cut_at_random):
+    planned = [run for run in curve_runs(profile) if run.split == split]
+    assert len({store.genes(run, dataset).hashes["test"] for run in planned}) == 1
+
+
+@needs_mmseqs
+def test_no_test_gene_of_the_family_split_has_a_training_relative(profile, dataset, store):
+    run = named(curve_runs(profile), "laplace", split="family")[1]
+    genes, own = store.genes(run, dataset), store.genes(run.model_copy(update={"split": "own"}), dataset)
+    parts = [genes.train, genes.validation, genes.test]
+    ids = [name for part in parts for name in part["id"]]
+    assert len(ids) == len(set(ids)) == 200
+    assert set(ids) == {name for part in ("train", "validation", "test") for name in own.splits[part]["id"]}
+    assert [len(part) for part in parts] == pytest.approx([120, 40, 40], abs=6)
+    assert (nearest_homologs(genes.test, genes.train)["identity"] == 0).all()
+    assert (nearest_homologs(own.test, own.train)["identity"] > 0).sum() > 5, "simulated genes have many"
+    part = store.genes(run.model_copy(update={"fraction": 0.5, "subset": 1}), dataset)
+    assert set(part.train["id"]) < set(genes.train["id"])
+
+
+def test_parts_of_a_text_nest_and_are_tested_alike(profile, dataset, store):
+    planned = text_runs(profile, dataset)
+    for corpus in TEXTS["corpora"]:
+        whole, part = (store.genes(of_text(planned, "lstm", corpus)[f], dataset) for f in (1, 0.25))
+        other = store.genes(of_text(planned, "lstm", corpus, 2)[0.25], dataset)
+        assert len(whole.train) == 80 and len(part.train) == 20
+        assert set(part.train["id"]) < set(whole.train["id"]) and set(part.train["id"]) != set(other.train["id"])
+        assert part.hashes["test"] == other.hashes["test"] == whole.hashes["test"]
+        assert whole.name == part.name == corpus
+        assert part.letters == whole.letters == of_text(planned, "lstm", corpus)[1].settings.get("letters", 4)
+
+
+# computing points
+
+
+def test_a_run_on_half_of_the_genes_says_so(profile, dataset, store):
+    planned = named(curve_runs(profile), "laplace", split="own", subset=1)
+    genes = store.genes(planned[0.5], dataset)
+    record = store.get(planned[0.5], dataset).record
+    data = record["data"]
+    assert (data["split"], data["fraction"], data["subset"]) == ("own", 0.5, 1)
+    assert data["train_genes"] == len(genes.train) == round(len(dataset.train) / 2)
+    assert data["train_nucleotides"] == genes.train["sequence"].str.len().sum()
+    assert data["sha256"] == {"train": genes.hashes["train"], "test": dataset.hashes["test"]}
+    assert data["description"] == (f"{dataset.description}, 1/2 of the training and validation genes (seed 1)")
+    assert record["metrics"]["genes"] == len(dataset.test)
+    model = models.create("ngram", planned[0.5].settings).fit(list(genes.train["sequence"]))
+    bits = metrics.bits_per_base(scoring.score(model, dataset.test))
+    assert record["metrics"]["bits_per_base"] == pytest.approx(bits, rel=1e-12)
+    assert record["validation_perplexity"] == pytest.approx(scoring.quick_perplexity(model, genes.validation))
+    whole = store.get(planned[1], dataset).record
+    assert (whole["data"]["fraction"], whole["data"]["subset"]) == (1, None)
+    assert whole["data"]["train_genes"] == len(dataset.train) and whole["id"] != record["id"]
+
+
+def test_a_run_on_the_family_split_says_so(profile, dataset, store, cut_at_random):
+    run = named(curve_runs(profile), "laplace", split="family", subset=2)[0.5]
+    record, genes = store.get(run, dataset).record, store.genes(run, dataset)
+    data = record["data"]
+    assert (data["split"], data["fraction"], data["subset"]) == ("family", 0.5, 2)
+    assert data["train_genes"] == len(genes.train) and data["sha256"]["test"] == genes.hashes["test"]
+    assert "split anew by family (seed 1), 1/2 of the training" in data["description"]
+    assert data["sha256"]["test"] != dataset.hashes["test"]
+    again = Store(store.root, carried=None)
+    assert again.finished(run, dataset).record == record and len(cut_at_random) == 1
+
+
+@pytest.mark.parametrize("corpus", ["english", "english-8", "english-4", "source-2"])
+@pytest.mark.parametrize("model", ["witten-bell", "lstm"])
+def test_a_point_on_a_text_is_computed(model, corpus, profile, dataset, store):
+    run = of_text(text_runs(profile, dataset), model, corpus)[0.25]
+    result = store.get(run, dataset)
+    data, genes = result.record["data"], store.genes(run, dataset)
+    assert (data["name"], data["fraction"], data["subset"], data["train_genes"]) == (corpus, 0.25, 1, 20)
+    assert data["train_nucleotides"] == 20 * 400 and result.metrics["nucleotides"] == 10 * 400
+    assert data["description"].startswith(load_text(corpus, dataset.text, 40_000).description)
+    assert result.record["settings"]["letters"] == genes.vocab_size
+    again = result.model()
+    assert again.settings.vocab_size == genes.vocab_size
+    bits = metrics.bits_per_base(scoring.score(again, genes.test))
+    assert result.metrics["bits_per_base"] == pytest.approx(bits, rel=1e-9)
+    assert result.record["validation_perplexity"] == pytest.approx(scoring.quick_perplexity(again, genes.validation))
+    assert 0.8 < bits < math.log2(genes.vocab_size) + 0.1
+    if corpus == "source-2":
+        assert bits > source_of(corpus).entropy_rate - 0.05
+    if model == "lstm":
+        assert len(result.record["training"]["epochs"]) == 4
+    assert store.get(run, dataset).record == result.record
+
+
+def test_more_text_is_learned_from(profile, dataset, store):
+    planned = of_text(text_runs(profile, dataset), "witten-bell", "source-2")
+    few, all_of_it = (store.get(planned[fraction], dataset).metrics["bits_per_base"] for fraction in (0.25, 1))
+    assert source_of("source-2").entropy_rate - 0.05 < all_of_it < few
+
+
+# points and curves
+
+
+def test_points_are_means_over_seeds(profile, dataset, store):
+    planned = [
+        run for seed in (1, 2) for run in named(curve_runs(profile), "laplace", split="own", subset=seed).values()
+    ]
+    results = [store.get(run, dataset) for run in planned]
+    found = points(results, 100)
+    assert [point.seeds for point in found] == [2, 2, 2, 1]
+    for point, fraction in zip(found, sorted(FRACTIONS), strict=True):
+        records = [result.record for result in results if result.record["data"]["fraction"] == fraction]
+        assert point.bits.shape == (101,)
+        assert point.bits[0] == pytest.approx(np.mean([record["metrics"]["bits_per_base"] for record in records]))
+        assert point.symbols == np.mean([record["data"]["train_nucleotides"] for record in records])
+        assert point.parameters == np.mean([record["parameters"] for record in records])
+        low, high = point.interval
+        assert low < point.bits[0] < high
+    assert found[-1].interval == tuple(results[0].metrics["bits_per_base_interval"]), "one seed: over genes alone"
+    assert np.diff([point.symbols for point in found]).min() > 0
+    chosen = np.arange(len(dataset.test)) < 20
+    some = points(results, 100, chosen)[-1]
+    scores = results[0].scores()[:20]
+    assert some.bits[0] == pytest.approx(metrics.bits_per_base(scores))
+    law = curve_of(found)
+    assert law.floor.shape == (101,) and np.isfinite(law.at(found[0].symbols)).all()
+    assert law.at(found[0].symbols)[0] == pytest.approx(found[0].bits[0], abs=0.05)

@@ -1,0 +1,179 @@
+import numpy as np
+import pytest
+from helpers import gene_frame
+
+from dnastudy.data.genes import read_genes
+from dnastudy.data.sequences import reverse_complement
+from dnastudy.homology import mmseqs
+from dnastudy.homology.mmseqs import mmseqs_binary, nearest_homologs, study_homologs
+
+try:
+    mmseqs_binary()
+    have = True
+except FileNotFoundError:
+    have = False
+needs_mmseqs = pytest.mark.skipif(not have, reason="no MMseqs2 (extra 'relatives')")
+
+
+def letters(random, n):
+    return "".join(random.choice(list("ACGT"), size=n))
+
+
+def substitute(random, text, share):
+    """``text`` with exactly this share of its letters changed, spread evenly."""
+    places = np.linspace(2, len(text) - 3, round(share * len(text))).astype(int)
+    codes = list(text)
+    for place in places:
+        codes[place] = "ACGT"[("ACGT".index(codes[place]) + 1 + int(random.integers(3))) % 4]
+    return "".join(codes)
+
+
+def plant(random, change):
+    """Thirty targets and, by name, queries whose nearest one is told in `PLANTED`; ``change`` as `substitute`."""
+    targets = [letters(random, 300) for _ in range(30)]
+    return targets, {
+        "copy": targets[0],
+        "tenth": change(random, targets[1], 0.1),
+        "other strand": reverse_complement(change(random, targets[2], 0.05)),
+        "two fifths changed": change(random, targets[3], 0.4),
+        "60 % of it": targets[4][:120] + letters(random, 80),
+        "40 % of it": targets[5][:80] + letters(random, 120),
+        "nobody": letters(random, 250),
+        "30 nt": targets[9][10:40],
+        "too short": targets[8][:12],
+    }
+
+
+PLANTED = [
+    ("copy", "target 0", 1, 1, "+"),
+    ("tenth", "target 1", 0.9, 1, "+"),
+    ("other strand", "target 2", 0.95, 1, "-"),
+    ("two fifths changed", "", 0, 0, ""),
+    ("60 % of it", "target 4", 1, 0.6, "+"),
+    ("40 % of it", "", 0, 0, ""),
+    ("nobody", "", 0, 0, ""),
+    ("30 nt", "target 9", 1, 1, "+"),
+    ("too short", "", 0, 0, ""),
+]
+"""Query, its nearest target, identity, coverage and strand."""
+
+
+def frames(targets, queries):
+    return gene_frame(list(queries.values())).assign(id=list(queries)), gene_frame(targets, "target ")
+
+
+@pytest.fixture(scope="module")
+def planted():
+    random = np.random.default_rng(0)
+    targets, queries = plant(random, substitute)
+    queries |= {
+        "short, inside": targets[6][100:120],
+        "short, inside on the other strand": reverse_complement(targets[7][50:70]),
+        "short, nowhere": letters(random, 20),
+    }
+    return frames([*targets, *(letters(random, 90) for _ in range(10))], queries)
+
+
+@pytest.fixture(scope="module")
+def found(planted):
+    return nearest_homologs(*planted, threads=2).set_index("id")
+
+
+@needs_mmseqs
+@pytest.mark.parametrize(
+    ("query", "nearest", "identity", "coverage", "strand"),
+    [
+        *PLANTED,
+        ("short, inside", "target 6", 1, 1, "+"),
+        ("short, inside on the other strand", "target 7", 1, 1, "-"),
+        ("short, nowhere", "", 0, 0, ""),
+    ],
+)
+def test_planted(found, query, nearest, identity, coverage, strand):
+    row = found.loc[query]
+    assert row["nearest"] == nearest and row["strand"] == strand
+    assert row["identity"] == pytest.approx(identity, abs=0.01)
+    # where a copy ends, chance continues the alignment by a few nt
+    assert row["coverage"] == pytest.approx(coverage, abs=0.04)
+
+
+@needs_mmseqs
+def test_rows_follow_the_queries_and_repeat(planted, found):
+    queries, targets = planted
+    again = nearest_homologs(queries, targets, threads=1)
+    assert list(again["id"]) == list(queries["id"]) and again.set_index("id").equals(found)
+    odd = queries.set_index(np.arange(len(queries)) * 7)
+    assert nearest_homologs(odd, targets).set_index("id").equals(found)
+
+
+@needs_mmseqs
+def test_nearest_is_the_most_identical():
+    random = np.random.default_rng(1)
+    query = letters(random, 200)
+    targets = [substitute(random, query, 0.2), query[:120] + letters(random, 80), substitute(random, query, 0.05)]
+    table = nearest_homologs(gene_frame([query]), gene_frame(targets, "t"))
+    assert table.loc[0, "nearest"] == "t1" and table.loc[0, "coverage"] < 0.7
+    table = nearest_homologs(gene_frame([query]), gene_frame(targets, "t"), min_coverage=0.8)
+    assert table.loc[0, "nearest"] == "t2"
+    table = nearest_homologs(gene_frame([query]), gene_frame(targets[:1], "t"), min_identity=0.85)
+    assert table.loc[0, "nearest"] == ""
+
+
+@needs_mmseqs
+@pytest.mark.parametrize("queries", [[], ["ACGT"], ["ACGT" * 4], ["ACGT" * 20]])
+@pytest.mark.parametrize("targets", [[], ["AC"], ["GGTTCCAACTGACTGATCGATCGGATTACAGG"]])
+def test_nothing_to_find(queries, targets):
+    table = nearest_homologs(gene_frame(queries), gene_frame(targets, "t"))
+    assert list(table.columns) == mmseqs.COLUMNS and len(table) == len(queries)
+    assert (table["nearest"] == "").all() and (table["identity"] == 0).all()
+
+
+@needs_mmseqs
+def test_no_files_are_left(planted, tmp_path, monkeypatch):
+    monkeypatch.setattr(mmseqs.tempfile, "tempdir", str(tmp_path))
+    nearest_homologs(*planted)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_thresholds_are_checked():
+    with pytest.raises(ValueError, match="min_identity=70"):
+        nearest_homologs(gene_frame(["ACGT"]), gene_frame(["ACGT"]), min_identity=70)
+
+
+def test_binary_is_looked_for(monkeypatch, tmp_path):
+    program = tmp_path / "mmseqs"
+    program.write_text("#!/bin/sh\necho broken; exit 3\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("DNASTUDY_MMSEQS", str(program))
+    assert mmseqs_binary() == program
+    with pytest.raises(RuntimeError, match="status 3: broken"):
+        nearest_homologs(gene_frame(["ACGT" * 9]), gene_frame(["ACGT" * 8]))
+    monkeypatch.setenv("DNASTUDY_MMSEQS", str(tmp_path / "none"))
+    with pytest.raises(FileNotFoundError, match="DNASTUDY_MMSEQS"):
+        mmseqs_binary()
+    monkeypatch.delenv("DNASTUDY_MMSEQS")
+    monkeypatch.setattr(mmseqs.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert mmseqs_binary() == program
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(FileNotFoundError, match=r"dnastudy\[relatives\].*bioconda"):
+        mmseqs_binary()
+
+
+@needs_mmseqs
+def test_study_relatives_names_its_tables(planted):
+    queries, targets = planted
+    tables = study_homologs({"train": targets, "test": queries})
+    assert list(tables) == ["test in train"]
+    tables = study_homologs({"train": targets.head(20), "validation": targets.tail(20), "test": queries})
+    assert list(tables) == ["validation in train", "test in train", "test in train+validation"]
+    assert (tables["test in train+validation"]["nearest"] == tables["test in train"]["nearest"]).sum() >= 10
+
+
+@needs_mmseqs
+@pytest.mark.realdata
+def test_real_share(real_data):
+    genes = {name: read_genes(real_data / "genes" / f"{name}.csv") for name in ("train_part", "test")}
+    table = nearest_homologs(genes["test"], genes["train_part"])
+    assert (table["identity"] >= 0.8).mean() == pytest.approx(0.350, abs=0.002)
+    assert (table["identity"] >= 0.7).mean() == pytest.approx(0.420, abs=0.002)
