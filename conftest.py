@@ -9,3 +9,5 @@ os.environ.update(
     OMP_NUM_THREADS="1",
     MKL_NUM_THREADS="1",
 )
+
+pytest_plugins = ["notebook_comparison"]

@@ -1,10 +1,11 @@
 """Shared fixtures. Tests never depend on what lies on the machine: real genes and a browser are marked."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
-from helpers import ROOT
+from helpers import ROOT, Done
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     # workers share the cores: threads that wait for each other there take several times as long as one
@@ -24,3 +25,38 @@ def real_data() -> Path:
 def pytest_collection_modifyitems(items):
     """Files that take minutes first, so that no core waits for one of them at the end (order within a file stays)."""
     items.sort(key=lambda item: 0 if item.path.name == "test_workflow.py" else 1 if item.path.suffix == ".ipynb" else 2)
+
+
+@pytest.fixture
+def dnastudy(monkeypatch, capsys, tmp_path):
+    """The program, called in this process: `dnastudy("models", "--json")`."""
+    from dnastudy.cli import main
+
+    monkeypatch.setenv("DNASTUDY_STORE", str(tmp_path / "store"))
+    monkeypatch.delenv("DNASTUDY_DATA", raising=False)
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def call(*words) -> Done:
+        monkeypatch.setattr(sys, "argv", ["dnastudy", *map(str, words)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as caught:
+            main.main()
+        return Done(int(caught.value.code or 0), *capsys.readouterr())
+
+    return call
+
+
+@pytest.fixture
+def refused(dnastudy):
+    """Call the program, which must leave with status 1, one short message and an empty stdout."""
+
+    def call(*words, status: int = 1) -> str:
+        done = dnastudy(*words)
+        assert done.code == status, done
+        assert done.out == ""
+        assert "Traceback" not in done.err
+        if status == 1:
+            assert done.err.splitlines()[-1].startswith("error: ")
+        return done.err
+
+    return call

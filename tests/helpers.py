@@ -1,6 +1,8 @@
 """Small things that several test modules need."""
 
+import json
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -18,7 +20,7 @@ SMALL = {
     },
     "tasks": {
         "mutation-detection": {"pairs": 40, "calibration_pairs": 40, "maxima": [1, 5], "seeds": [1]},
-        "generation-quality": {"genes": 30, "temperatures": [1.0], "words": [3], "classifiers": ["linear on k-mers"],
+        "generation-quality": {"genes": 30, "temperatures": [1.0], "kmer_sizes": [3], "classifiers": ["linear on k-mers"],
                      "folds": 2},
         "gene-types": {"genes": 10, "test_genes": 60, "classifiers": ["linear on k-mers"],
                        "judge": "linear on k-mers"},
@@ -52,3 +54,27 @@ def gene_frame(sequences: list[str], prefix: str = "g") -> pd.DataFrame:
             "sequence": sequences,
         }
     )
+
+
+TRAIN, VALIDATION, TEST = (random_sequences(60, seed=seed, low=5, high=64) for seed in (11, 12, 13))
+"""Genes of the tests of the command line."""
+
+
+class Done(NamedTuple):
+    """What a call of the program left: exit status, stdout and stderr."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self):
+        """The one object on stdout: strict, and nothing beside it."""
+        assert self.code == 0, self.err
+        assert self.out.count("\n") == 1
+        assert self.out.startswith("{")
+
+        def refuse(word):
+            raise AssertionError(f"{word} is not JSON")
+
+        return json.loads(self.out, parse_constant=refuse)

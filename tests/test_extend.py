@@ -10,7 +10,8 @@ import pytest
 from helpers import gene_frame, random_sequences
 
 from dnastudy import models
-from dnastudy.analysis.generated_genes import BEST, outcome_table, with_best
+from dnastudy.analysis.generated_genes import BEST, with_best
+from dnastudy.analysis.task_tables import task_table
 from dnastudy.analysis.headline import headline
 from dnastudy.analysis.mutations import accuracies, mean_pairs
 from dnastudy.cli import main
@@ -20,8 +21,9 @@ from dnastudy.data.genes import write_genes
 from dnastudy.experiments import store
 from dnastudy.experiments.plan import Run, all_runs, find_run, representatives
 from dnastudy.experiments.profile import load_profile
-from dnastudy.experiments.store import Store, run_id
-from dnastudy.experiments.task_runs import assess_all
+from dnastudy.experiments.store import Store
+from dnastudy.experiments.identity import run_id
+from dnastudy.experiments.task_runs import run_tasks
 from dnastudy.models import MODELS, ModelError, create
 from dnastudy.tasks import TASKS
 from dnastudy.tasks.mutation_detection import RULES
@@ -72,7 +74,7 @@ TASK_SETTINGS = {
     "generation-quality": {
         "genes": 30,
         "folds": 2,
-        "words": [2],
+        "kmer_sizes": [2],
         "temperatures": [1.0],
         "classifiers": ["linear on k-mers"],
     },
@@ -252,7 +254,7 @@ def test_it_has_its_rows_in_the_study_with_no_other_change(added, dataset, tmp_p
     record = store.get(run, dataset).record
     table = headline({run.name: record})
     assert table["name"].tolist() == table["model"].tolist() == ["composition"]
-    everything = assess_all(store, profile, [run], dataset)
+    everything = run_tasks(store, profile, [run], dataset)
     assert set(everything) == set(TASKS)
     for task, outcomes in everything.items():
         outcome = outcomes["composition"]
@@ -260,12 +262,12 @@ def test_it_has_its_rows_in_the_study_with_no_other_change(added, dataset, tmp_p
         for name, rows in outcome.record["tables"].items():
             assert rows, f"{task}: no rows in {name}"
     records = {run.name: record}
-    measures = with_best(outcome_table(everything["generation-quality"], records, "measures"))
-    written = measures[measures["measure"].isin([BEST, "with a relative in train"])]
+    measures = with_best(task_table(everything["generation-quality"], records, "measures"))
+    written = measures[measures["measure"].isin([BEST, "with a homolog in train"])]
     assert set(written["set"]) == {"temperature 1", "real lengths"}
     assert (written["label"] == "composition").all()
     assert (written["low"] <= written["high"]).all()
-    scores = outcome_table(everything["gene-types"], records, "scores")
+    scores = task_table(everything["gene-types"], records, "scores")
     assert {"recovered", "train on generated", "Bayes by its probabilities"} < set(scores["what"])
     assert (scores["macro_f1_low"] <= scores["macro_f1_high"]).all()
     found = accuracies({"composition": mean_pairs([everything["mutation-detection"]["composition"]])}, "maximum", 100)

@@ -19,14 +19,15 @@ import time
 from pathlib import Path
 
 from dnastudy.experiments.curve_plan import grid
-from dnastudy.experiments.plan import NEURAL, Run, neural_runs, neural_trials
+from dnastudy.experiments.plan import NEURAL, Run, model_runs, trial_runs
 from dnastudy.experiments.profile import Profile, load_profile
-from dnastudy.experiments.store import STORE_VARIABLE, Store, run_id
+from dnastudy.experiments.store import STORE_VARIABLE, Store
+from dnastudy.experiments.identity import run_id
 
 
 def wanted(profile: Profile, names: list[str]) -> list[Run]:
     """The runs asked for (all neural ones if none is named), seeds of the tuned models first, learning curves last."""
-    runs = [*neural_runs(profile), *neural_trials(profile), *(run for run in grid(profile) if run.model in NEURAL)]
+    runs = [*model_runs(profile), *trial_runs(profile), *(run for run in grid(profile) if run.model in NEURAL)]
     known = {run.name: run for run in runs}
     if unknown := set(names) - set(known):
         raise SystemExit(f"unknown runs {sorted(unknown)}; known: {', '.join(known)}")

@@ -1,13 +1,16 @@
-"""What the study answers: the figures behind its sentences, the sentences, and what README.md says of both."""
+"""The study's answer: the figures behind its sentences, the sentences, the front page, and the README's results."""
 
 from __future__ import annotations
 
 import math
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
+import altair as alt
 import numpy as np
 import pandas as pd
 
@@ -18,66 +21,72 @@ from dnastudy.analysis.headline import (
     headline,
     published,
     published_means,
-    published_outcomes,
+    published_task,
     reproduction_table,
 )
 from dnastudy.analysis.mutations import papers_means
 from dnastudy.core.atomic import atomic_write
-from dnastudy.core.errors import ModelError
+from dnastudy.core.errors import PublicationError
 from dnastudy.core.provenance import from_json
 from dnastudy.data.datasets import Dataset, paper
+from dnastudy.display.charts import family_scale
+from dnastudy.display.tables import Table, estimate, markdown, table, with_interval
 from dnastudy.evaluation import metrics
-from dnastudy.experiments.labels import run_label
-from dnastudy.experiments.plan import ENSEMBLE_CONTROLS, NEURAL
-from dnastudy.experiments.replicates import ahead, difference, kinds, mean_scores, over_seeds
+from dnastudy.experiments.plan import ENSEMBLE_CONTROLS, MODERN, PUBLISHED, all_runs
+from dnastudy.experiments.replicates import ahead, difference, mean_scores, over_seeds
 from dnastudy.experiments.store import Result
+from dnastudy.experiments.study import Study
 from dnastudy.experiments.task_runs import REFERENCE
-from dnastudy.tasks.generation_quality import REAL, RELATIVES, SHUFFLED
+from dnastudy.tasks.generation_quality import HOMOLOGS, REAL, SHUFFLED
 from dnastudy.tasks.mutation_detection import CALIBRATED
 
 
-def finding_values(dataset: Dataset, results: Mapping[str, Result], relatives: pd.DataFrame, replicates: int) -> dict:
-    """Figures behind the study's answer, ready for JSON; ``relatives`` as `Store.relatives` gives them."""
+def finding_values(dataset: Dataset, results: Mapping[str, Result], homologs: pd.DataFrame, replicates: int) -> dict:
+    """Figures behind the study's answer, ready for JSON; ``homologs`` as `Store.homologs` gives them."""
     records = {name: result.record for name, result in results.items()}
-    means, names = over_seeds(results, replicates), kinds(results)
-    table = headline(records, means)
-    same = [
-        records[name]["data"]["train"] == ["train"] and not records[name]["data"]["update"] for name in table["name"]
-    ]
-    best = table[same].iloc[-1].to_dict()
-    of_ngrams = table[[records[name]["family"] == "n-gram" for name in table["name"]]].iloc[-1].to_dict()
-    laplace = table[table["kind"] == "laplace"].iloc[0].to_dict()
-    reproduced = reproduction_table(results)
-    has = np.where(relatives["identity"] > 0, "with", "without")
-    # of all its seeds, where the best has several
-    best_runs = names.get(best["kind"], [best["name"]])
-    scores = mean_scores([results[name] for name in best_runs])
-    groups = metrics.by_group(scores, has, replicates).set_index("group")
-    bits = {kind: {} for kind in ("witten-bell", "witten-bell-tuned")}
+    names: dict[str, list[str]] = {}
     for name, record in records.items():
-        kind, _, order = name.rpartition("-")
-        if kind in bits:
-            bits[kind][int(order)] = record["metrics"]["nucleotide_perplexity"]
-    plain, tuned = bits.values()
+        names.setdefault(record["group"], []).append(name)
+    rows = headline(records, over_seeds(results, replicates))
+    of_rows = [records[name] for name in rows["name"]]
+    # of those with the training genes alone in their memory
+    same = [record["data"]["train"] == ["train"] and not record["data"]["update"] for record in of_rows]
+    best = rows[same].iloc[-1].to_dict()
+    ngram = rows[[record["family"] == "n-gram" for record in of_rows]].iloc[-1].to_dict()
+    laplace = rows[rows["kind"] == "laplace"].iloc[0].to_dict()
+    reproduced = reproduction_table(results)
+    has_homolog = (homologs["identity"] > 0).to_numpy()
+    # of all its seeds, where the best has several
+    best_runs = names[best["kind"]] if records[best["name"]]["seed"] is not None else [best["name"]]
+    scores = mean_scores([results[name] for name in best_runs])
+    groups = metrics.by_group(scores, np.where(has_homolog, "with", "without"), replicates).set_index("group")
+    plain, tuned = (
+        {records[name]["order"]: results[name] for name in names[group]}
+        for group in ("witten-bell", "witten-bell-tuned")
+    )
     without = {
-        order: metrics.nucleotide_perplexity(results[f"witten-bell-tuned-{order}"].scores()[has == "without"])
-        for order in (tuned if (has == "without").any() else [])
+        order: metrics.nucleotide_perplexity(result.scores()[~has_homolog])
+        for order, result in (tuned.items() if not has_homolog.all() else ())
     }
-    least = min(without, key=without.get, default=None)
+    best_order = min(without, key=without.get, default=None)
+
+    def first_and_last(by_order: Mapping[int, Result]) -> list[float]:
+        return [by_order[order].metrics["nucleotide_perplexity"] for order in (min(by_order), max(by_order))]
+
     return {
         "paper_genes": dataset.name == "paper",
         "genes": dataset.description,
         "counts": dataset.counts_description,
         "best": {key: best[key] for key in ("model", "bits_per_base", "nucleotide_perplexity", "low", "high")},
-        "best_ngram": {key: of_ngrams[key] for key in ("model", "bits_per_base", "nucleotide_perplexity")},
+        "best_ngram": {key: ngram[key] for key in ("model", "bits_per_base", "nucleotide_perplexity")},
         "expert": records["expert"]["metrics"]["nucleotide_perplexity"],
         "networks": {
-            row.kind: row.nucleotide_perplexity for row in table.itertuples() if records[row.name]["model"] in NEURAL
+            row.kind: row.nucleotide_perplexity for row in rows.itertuples() if records[row.name]["seed"] is not None
         },
         # bits per base, paired over genes: below 0 where the Transformer and where the ensemble is better
         "transformer_minus_lstm": {
-            recipe: difference(results, names[f"transformer{kind}"], names[f"lstm{kind}"], replicates)
-            for recipe, kind in (("paper", "-paper"), ("today", ""))
+            recipe: difference(results, names[f"transformer{suffix}"], names[f"lstm{suffix}"], replicates)
+            for recipe, suffix in ((PUBLISHED, "-published"), (MODERN, ""))
         },
         "ensemble_minus_expert": {
             name: difference(results, [name], ["expert"], replicates)
@@ -87,154 +96,243 @@ def finding_values(dataset: Dataset, results: Mapping[str, Result], relatives: p
         "ensemble_minus_control": {
             name: difference(results, ["ensemble-by-entropy"], [name], replicates) for name in ENSEMBLE_CONTROLS
         },
-        "joined": records["expert-joined"]["metrics"]["nucleotide_perplexity"],
+        "expert_updated": records["expert-updated"]["metrics"]["nucleotide_perplexity"],
         "papers_lstm": paper()["test_perplexity"]["lstm"],
         "figures": len(reproduced),
         "reproduced": int((reproduced["relative_difference"] <= TOLERANCE).sum()),
         "fewest_equal_digits": int(reproduced["equal_digits"].min()),
         "laplace": {key: laplace[key] for key in ("model", "paper_perplexity", "nucleotide_perplexity")},
         "orders": [min(plain), max(plain)],
-        "witten_bell": [plain[min(plain)], plain[max(plain)]],
-        "witten_bell_tuned": [tuned[min(tuned)], tuned[max(tuned)]],
-        "share_with_relative": float((has == "with").mean()),
-        "perplexity_by_relative": groups["nucleotide_perplexity"].to_dict(),
-        "best_without_relative": {"order": least, "perplexity": without.get(least)},
+        "witten_bell": first_and_last(plain),
+        "witten_bell_tuned": first_and_last(tuned),
+        "share_with_homolog": float(has_homolog.mean()),
+        "perplexity_by_homology": groups["nucleotide_perplexity"].to_dict(),
+        "best_without_homolog": {"order": best_order, "perplexity": without.get(best_order)},
     }
 
 
 def finding_sentences(values: Mapping[str, Any]) -> list[str]:
     """The study's answer in five sentences."""
-    best, laplace = values["best"], values["laplace"]
-    row = laplace["model"].split(" (")[0]
-    apart = (
-        f"cannot be set beside its neural ones: the {row} counts as {laplace['paper_perplexity']:.4f} because it must "
-        "also predict where genes end and spreads its belief over seven symbols; like for like it stands at "
-        f"{laplace['nucleotide_perplexity']:.4f}."
+    return [_best(values), _reproduced(values), _networks(values), _contexts(values), _homologs(values)]
+
+
+def _best(values: Mapping[str, Any]) -> str:
+    """The sentence on the best model, beside n-grams and the paper's best."""
+    best = values["best"]
+    text = (
+        f"Of the 2 bits per base of the uniform model, the best model so far ({best['model']}) saves "
+        f"{2 - best['bits_per_base']:.3f} where the best n-gram saves {2 - values['best_ngram']['bits_per_base']:.3f}; "
+        f"its nucleotide perplexity is {estimate(best['nucleotide_perplexity'], best['low'], best['high'])}"
+    )
+    if values["expert"] != best["nucleotide_perplexity"]:
+        text += f"; the expert mixture alone has {values['expert']:.3f}"
+    text += f", and {values['expert_updated']:.3f} once the validation genes are added to its memory"
+    if values["paper_genes"]:
+        text += f"; the paper's best, an LSTM trained on all of the training genes, has {values['papers_lstm']:.3f}"
+    return f"{text}."
+
+
+def _reproduced(values: Mapping[str, Any]) -> str:
+    """The sentence on the paper's n-gram figures."""
+    laplace = values["laplace"]
+    differ = (
+        f"cannot be compared with its neural ones: the {laplace['model'].split(' (')[0]} counts as "
+        f"{laplace['paper_perplexity']:.4f} because it must also predict where genes end and spreads its probability "
+        f"over seven symbols; like for like it has {laplace['nucleotide_perplexity']:.4f}."
     )
     if not values["paper_genes"]:
-        reproduced = (
+        return (
             "These are not the paper's genes: its figures cannot be reproduced on them, only its protocol, by which "
-            f"n-gram perplexities {apart}"
+            f"n-gram perplexities {differ}"
         )
-    else:
-        count = "All" if values["reproduced"] == values["figures"] else f"{values['reproduced']} of the"
-        reproduced = (
-            f"{count} {values['figures']} n-gram perplexities of the paper are reproduced, to at least "
-            f"{values['fewest_equal_digits']} equal digits, but {apart}"
-        )
-    (first, last), (plain, worse), (tuned, better) = (
-        values[key] for key in ("orders", "witten_bell", "witten_bell_tuned")
+    count = "All" if values["reproduced"] == values["figures"] else f"{values['reproduced']} of the"
+    return (
+        f"{count} {values['figures']} n-gram perplexities of the paper are reproduced, to at least "
+        f"{values['fewest_equal_digits']} equal digits, but {differ}"
     )
-    goes = (
-        f"from order {first} to {last}, Witten-Bell smoothing goes from {plain:.2f} to {worse:.2f}, and with its one "
-        f"weight tuned on validation genes from {tuned:.2f} to {better:.2f}."
-    )
-    believed = worse > plain and better < tuned
-    return [
-        f"Of the 2 bits a nucleotide costs a model that knows nothing, the best model so far ({best['model']}) saves "
-        f"{2 - best['bits_per_base']:.3f} where the best n-gram saves {2 - values['best_ngram']['bits_per_base']:.3f}; "
-        f"its nucleotide perplexity is {best['nucleotide_perplexity']:.3f} ({best['low']:.3f} to {best['high']:.3f})"
-        + _beside_the_paper(values),
-        reproduced,
-        _networks(values),
-        f"Long contexts help only if rare ones are not believed: {goes}" if believed else goes[0].upper() + goes[1:],
-        _memory(values),
-    ]
 
 
 def _networks(values: Mapping[str, Any]) -> str:
     """The sentence on neural models."""
-    found = values["networks"]
-    lstm, transformer, *papers = (found[kind] for kind in ("lstm", "transformer", "lstm-paper", "transformer-paper"))
+    perplexity, differences = values["networks"], values["transformer_minus_lstm"]
     figures = (
-        f"by the paper's recipe an LSTM comes to {papers[0]:.2f} and a Transformer to {papers[1]:.2f}, by today's to "
-        f"{lstm:.2f} and {transformer:.2f}"
+        f"with the published recipe an LSTM has {perplexity['lstm-published']:.2f} and a Transformer "
+        f"{perplexity['transformer-published']:.2f}, with the modern recipe {perplexity['lstm']:.2f} and "
+        f"{perplexity['transformer']:.2f}"
     )
     families = {-1: "the Transformer", 0: "neither", 1: "the LSTM"}
-    before, after = (families[ahead(values["transformer_minus_lstm"][recipe])] for recipe in ("paper", "today"))
-    if before == after:
-        ranking = f"{before} is ahead either way"
-    elif "neither" in (before, after):
-        ranking = f"{before} is ahead by the paper's and {after} by today's"
+    published, modern = (families[ahead(differences[recipe])] for recipe in (PUBLISHED, MODERN))
+    if published == modern:
+        ranking = f"{published} is ahead either way"
+    elif "neither" in (published, modern):
+        ranking = f"{published} is ahead with the published and {modern} with the modern one"
     else:
         ranking = "the recipe decides which is ahead"
     beside = f"the expert mixture, which only counts and copies, has {values['expert']:.2f} after seconds"
     return f"Trained on the same genes, {figures}: {ranking}; {beside}."
 
 
-def _beside_the_paper(values: Mapping[str, Any]) -> str:
-    alone = "" if values["expert"] == values["best"]["nucleotide_perplexity"] else (
-        f"; the expert mixture alone has {values['expert']:.3f}"
-    )  # fmt: skip
-    joined = f"{alone}, and {values['joined']:.3f} once the validation genes have joined its memory"
-    if not values["paper_genes"]:
-        return f"{joined}."
-    lstm = f"an LSTM that learned from all of the training genes, has {values['papers_lstm']:.3f}"
-    return f"{joined}; the paper's best, {lstm}."
-
-
-def _memory(values: Mapping[str, Any]) -> str:
-    """The sentence on relatives, whatever these genes are."""
-    near, share, least = (values[k] for k in ("perplexity_by_relative", "share_with_relative", "best_without_relative"))
-    if not 0 < share < 1:
-        return (
-            f"{'All' if share else 'None'} of the test genes have a relative among the training genes: no comparison."
-        )
-    sides = (
-        f"{share:.0%} of the test genes have a relative among the training genes, and the best model has a perplexity "
-        f"of {near['with']:.2f} on those and of {near['without']:.2f} on the others"
+def _contexts(values: Mapping[str, Any]) -> str:
+    """The sentence on long contexts."""
+    first, last = values["orders"]
+    (plain_first, plain_last), (tuned_first, tuned_last) = values["witten_bell"], values["witten_bell_tuned"]
+    text = (
+        f"from order {first} to {last}, Witten-Bell smoothing goes from {plain_first:.2f} to {plain_last:.2f}, and "
+        f"with its one weight tuned on validation genes from {tuned_first:.2f} to {tuned_last:.2f}."
     )
-    beside = f"{sides}, where n-grams of order {least['order']} have {least['perplexity']:.2f}."
-    if near["without"] > least["perplexity"]:
-        return f"The gain is memory: {beside}"
-    # savings beside 2 bits, in all and on the genes that nothing could be remembered of
-    saved = 2 - math.log2(near["without"])
-    if near["with"] < near["without"] and saved < (2 - values["best"]["bits_per_base"]) / 2:
-        return f"Most of the gain is memory: {beside}"
-    return f"Relatives help: {beside}" if near["with"] < near["without"] else beside
+    if plain_last > plain_first and tuned_last < tuned_first:
+        return f"Long contexts help only when counts of rare contexts are smoothed heavily: {text}"
+    return text[0].upper() + text[1:]
+
+
+def _homologs(values: Mapping[str, Any]) -> str:
+    """The sentence on homologs, whatever these genes are."""
+    by_group, share = values["perplexity_by_homology"], values["share_with_homolog"]
+    ngram = values["best_without_homolog"]
+    if not 0 < share < 1:
+        return f"{'All' if share else 'None'} of the test genes have a homolog among the training genes: no comparison."
+    text = (
+        f"{share:.0%} of the test genes have a homolog among the training genes, and the best model has a perplexity "
+        f"of {by_group['with']:.2f} on those and of {by_group['without']:.2f} on the others, where n-grams of order "
+        f"{ngram['order']} have {ngram['perplexity']:.2f}."
+    )
+    if by_group["without"] > ngram["perplexity"]:
+        return f"The gain comes from homologs: {text}"
+    if by_group["with"] >= by_group["without"]:
+        return text
+    # savings beside 2 bits, on all genes and on those without a homolog
+    saved, saved_without = 2 - values["best"]["bits_per_base"], 2 - math.log2(by_group["without"])
+    return f"{'Most of the gain comes from homologs' if saved_without < saved / 2 else 'Homologs help'}: {text}"
+
+
+def answer_list(values: Mapping[str, Any]) -> str:
+    """The five sentences as a numbered list in Markdown."""
+    return "\n".join(f"{number}. {text}" for number, text in enumerate(finding_sentences(values), 1))
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """What the front page shows."""
+
+    study: Study
+    results: dict[str, Result]
+
+    @classmethod
+    def of(cls, study: Study) -> Self:
+        """The front page, all runs of the profile computed where they are missing."""
+        return cls(study, study.run(all_runs(study.profile)))
+
+    @cached_property
+    def _rows(self) -> pd.DataFrame:
+        records = {name: result.record for name, result in self.results.items()}
+        return headline(records, over_seeds(self.results, self.study.profile.bootstrap_replicates))
+
+    def answer(self) -> Any:
+        """The answer in five sentences."""
+        study = self.study
+        homologs = study.store.homologs(study.dataset)
+        values = finding_values(study.dataset, self.results, homologs, study.profile.bootstrap_replicates)
+        return markdown(answer_list(values))
+
+    def headline_chart(self) -> alt.TopLevelMixin:
+        """Nucleotide perplexity of each kind of model."""
+        rows = self._rows[np.isfinite(self._rows["nucleotide_perplexity"])].copy()
+        rows["family"] = [self.results[name].record["family"] for name in rows["name"]]
+        rows["trained on"] = [f"{n:,} nt" for n in rows["trained_on"]]
+        base = alt.Chart(rows.drop(columns=["paper", "paper_perplexity"]))
+        y = alt.Y("model:N", sort=rows["model"].tolist(), title=None, axis=alt.Axis(labelLimit=200))
+        marks = base.mark_point(size=110).encode(
+            x=alt.X(
+                "nucleotide_perplexity:Q",
+                title="nucleotide perplexity, test genes",
+                scale=alt.Scale(zero=False, nice=False, padding=24),
+            ),
+            y=y,
+            tooltip=[
+                "model",
+                "trained on",
+                alt.Tooltip("nucleotide_perplexity", format=".4f"),
+                alt.Tooltip("low", format=".4f"),
+                alt.Tooltip("high", format=".4f"),
+                alt.Tooltip("bits_per_base", format=".4f", title="bits per base"),
+            ],
+            **family_scale("family", "point", sorted(set(rows["family"]))),
+        )
+        spans = base.mark_rule(strokeWidth=2).encode(x="low:Q", x2="high:Q", y=y)
+        return (spans + marks).properties(
+            description="Nucleotide perplexity on the test genes of the best order of each kind of model so far, with "
+            "95 % intervals; lower is better and 4 is the uniform model."
+        )
+
+    def headline_table(self) -> Table:
+        """The main table."""
+        rows = self._rows
+        shown = pd.DataFrame(
+            {
+                "model": rows["model"],
+                "trained on, Mnt": rows["trained_on"] / 1e6,
+                "nucleotide perplexity (95 %)": with_interval(rows, "nucleotide_perplexity"),
+                "bits per base": rows["bits_per_base"],
+                "paper perplexity": rows["paper_perplexity"],
+                "the paper's": rows["paper"],
+            }
+        )
+        return table(
+            shown,
+            "Lower is better. Each row is the order of its kind that is best on the validation genes (train + val., "
+            "which is trained on these too: on the test genes). Nucleotide perplexity compares all models; paper "
+            "perplexity is the paper's protocol, computed here and, on its genes, by the paper. MLE: maximum "
+            "likelihood.",
+            formats={
+                "trained on, Mnt": ".1f",
+                "bits per base": ".4f",
+                "paper perplexity": ".4f",
+                "the paper's": ".4f",
+            },
+        )
 
 
 def results_block(root: Path) -> str:
-    """What the published runs and tasks say, in Markdown: the answer, the headline table and a paragraph a task."""
+    """Results of the published runs and tasks, in Markdown: the answer, the main table and a paragraph a task."""
     values = from_json((root / FINDINGS).read_text())
-    answer = "\n".join(f"{number}. {text}" for number, text in enumerate(finding_sentences(values), 1))
     genes = (
-        f"These are {values['genes']}; rows train + val. learned from {values['counts']}. `dnastudy data fetch paper` "
-        "brings the whole training split, and with it other figures in all other rows."
+        f"These are {values['genes']}; rows train + val. are trained on {values['counts']}. "
+        "`dnastudy data fetch paper` downloads the whole training split, which changes the figures of all other rows."
     )
-    table = readme_table(published(root), published_means(root))
-    return f"{answer}\n\n{table} {genes}\n\n" + "\n\n".join(task_sentences(root))
+    rows = readme_table(published(root), published_means(root))
+    return f"{answer_list(values)}\n\n{rows} {genes}\n\n" + "\n\n".join(task_sentences(root))
 
 
 def task_sentences(root: Path) -> list[str]:
-    """What the published outcomes of real-life tasks say: on detecting mutations, and on generated genes."""
-    labels = {name: run_label(record) for name, record in published(root).items()}
-    accuracy = published_outcomes(root, "mutation-detection")[1]["accuracy"]
+    """Paragraphs on the published real-life tasks: detecting mutations, and generated genes."""
+    labels = {name: record["label"] for name, record in published(root).items()}
+    accuracy = published_task(root, "mutation-detection")[1]["accuracy"]
     rows = accuracy.set_index(["run", "rule", "by", "group"]).sort_index()["accuracy"]
-    blind = rows["uniform", "probability", "kind"]
-    theirs = papers_means().query("label == \"the paper's LSTM\" and rule == 'perplexity'")
-    maxima = theirs["maximum"].astype(str).tolist()
+    uniform = rows["uniform", "probability", "kind"]
+    papers = papers_means().query("label == \"the paper's LSTM\" and rule == 'perplexity'")
+    maxima = papers["maximum"].astype(str).tolist()
     ours = rows["expert", CALIBRATED, "maximum"][maxima]  # one model, not the best of many on the test genes
 
-    measures = with_best(equal_lengths(published_outcomes(root, "generation-quality")[1]["measures"]))
-    told, near = (
-        measures[measures["measure"] == name].set_index(["run", "set"])["value"] for name in (BEST, RELATIVES)
+    measures = with_best(equal_lengths(published_task(root, "generation-quality")[1]["measures"]))
+    auc, homologs = (
+        measures[measures["measure"] == name].set_index(["run", "set"])["value"] for name in (BEST, HOMOLOGS)
     )
-    closest = told.drop(REFERENCE, level="run").idxmin()
-    scores = published_outcomes(root, "gene-types")[1]["scores"].set_index("what")["macro_recall"]
+    closest = auc.drop(REFERENCE, level="run").idxmin()
+    recall = published_task(root, "gene-types")[1]["scores"].set_index("what")["macro_recall"]
     edits = f"{', '.join(maxima[:-1])} or {maxima[-1]}"
     return [
-        f"**Detecting mutations.** Of a gene and a copy with at most {edits} random edits, the expert mixture finds "
-        f"the gene in {_list(ours)} of the pairs, calibrated on validation genes; the paper's LSTM, after all of the "
-        f"training genes, in {_list(theirs['accuracy'])}. The paper's rule of probability measures length: by it a "
-        f"model that knows nothing finds {blind['insertion']:.0%} of the insertions and {blind['deletion']:.0%} of the "
-        "deletions.",
-        f"**Generated genes.** At the lengths of real genes, those of {labels[closest[0]]} are the hardest to tell "
-        f"from real ones: the best of the classifiers has an AUC of {told[closest]:.2f}, on other real genes "
-        f"{told[REFERENCE, REAL]:.2f}, on shuffled real genes {told[REFERENCE, SHUFFLED]:.2f}. {near[closest]:.0%} of "
-        f"them have a relative among the training genes, of real genes {near[REFERENCE, REAL]:.0%}. The gene type "
-        f"asked for is recognised in at most {scores['recovered'].max():.0%} of generated genes, mean over types, and "
-        f"in {scores[f'recovered: {REAL}']:.0%} of real ones.",
+        f"**Detecting mutations.** Of pairs of a gene and a copy with at most {edits} random edits, the expert "
+        f"mixture, calibrated on validation genes, ranks {_list(ours)} correctly; the paper's LSTM, trained on all of "
+        f"the training genes, {_list(papers['accuracy'])}. The paper's rule of probability measures length: by it the "
+        f"uniform model ranks {uniform['insertion']:.0%} of the insertions and {uniform['deletion']:.0%} of the "
+        "deletions correctly.",
+        f"**Generated genes.** At the lengths of real genes, those of {labels[closest[0]]} are the hardest to "
+        f"distinguish from real ones: the best of the classifiers has an AUC of {auc[closest]:.2f}, on other real "
+        f"genes {auc[REFERENCE, REAL]:.2f}, on shuffled real genes {auc[REFERENCE, SHUFFLED]:.2f}. "
+        f"{homologs[closest]:.0%} of them have a homolog among the training genes, of real genes "
+        f"{homologs[REFERENCE, REAL]:.0%}. The requested gene type is recognised in at most "
+        f"{recall['recovered'].max():.0%} of generated genes, mean over types, and in "
+        f"{recall[f'recovered: {REAL}']:.0%} of real ones.",
     ]
 
 
@@ -244,18 +342,18 @@ def _list(values: Iterable[float]) -> str:
 
 
 def readme_table(records: Mapping[str, Mapping[str, Any]], means: Mapping[str, Mapping[str, Any]]) -> str:
-    """The README's headline table, in Markdown."""
-    table = headline(records, means)
+    """The README's main table, in Markdown."""
+    rows = headline(records, means)
     genes = next(iter(records.values()))["metrics"]["genes"]
     lines = [
-        "| model | learned from, nt | nucleotide perplexity (95 % interval) | bits per base | paper perplexity, ours "
+        "| model | trained on, nt | nucleotide perplexity (95 % interval) | bits per base | paper perplexity, ours "
         "| the paper's |",
         "|---|---:|---:|---:|---:|---:|",
     ]
-    for row in table.itertuples():
+    for row, perplexity in zip(rows.itertuples(), with_interval(rows, "nucleotide_perplexity"), strict=True):
         lines.append(
-            f"| {row.model} | {row.learned_from:,} | {row.nucleotide_perplexity:.4f} ({row.low:.4f} to {row.high:.4f}) "
-            f"| {row.bits_per_base:.4f} | {_figure(row.paper_perplexity)} | {_figure(row.paper)} |"
+            f"| {row.model} | {row.trained_on:,} | {perplexity} | {row.bits_per_base:.4f} "
+            f"| {_figure(row.paper_perplexity)} | {_figure(row.paper)} |"
         )
     lines += [
         "",
@@ -270,15 +368,15 @@ def _figure(value: float | None) -> str:
 
 
 def readme_part(readme: str, name: str) -> re.Match:
-    """Where the generated part ``name`` stands in the README's text; ModelError if its marks are missing."""
-    found = re.search(rf"(<!-- {name}: begin[^\n]*-->\n)(.*?)(<!-- {name}: end -->)", readme, re.DOTALL)
-    if found is None:
-        raise ModelError(f"README.md: the lines <!-- {name}: begin --> and <!-- {name}: end --> are missing")
-    return found
+    """Match of the generated part ``name`` in the README's text; PublicationError if its marks are missing."""
+    match = re.search(rf"(<!-- {name}: begin[^\n]*-->\n)(.*?)(<!-- {name}: end -->)", readme, re.DOTALL)
+    if match is None:
+        raise PublicationError(f"README.md: the lines <!-- {name}: begin --> and <!-- {name}: end --> are missing")
+    return match
 
 
 def write_readme_part(root: Path, name: str, block: str) -> None:
     """Put generated text between the marks of the part ``name`` of README.md."""
     readme = (root / "README.md").read_text()
-    found = readme_part(readme, name)
-    atomic_write(root / "README.md", f"{readme[: found.start(2)]}{block}\n{readme[found.end(2) :]}")
+    match = readme_part(readme, name)
+    atomic_write(root / "README.md", f"{readme[: match.start(2)]}{block}\n{readme[match.end(2) :]}")

@@ -1,4 +1,4 @@
-"""Charts of the chapter on learning curves: finished lines and rows in (see `hunger`)."""
+"""Charts of the chapter on learning curves, from finished lines and rows (see `learning_curves`)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ def curve_chart(lines: Sequence[Line], until: float) -> alt.TopLevelMixin:
                 values = line.law.at(symbols)
                 low, high = bootstrap.interval(values[1:])
                 fits.append({**about, "symbols": float(symbols), "bits": float(values[0]), "low": low, "high": high})
-    shown, groups = {line.label: line.family for line in lines}, list(dict.fromkeys(line.group for line in lines))
+    families = {line.label: line.family for line in lines}
+    groups = list(dict.fromkeys(line.group for line in lines))
     panels = []
     for group in groups:
         x = alt.X("symbols:Q", title="training nucleotides", scale=alt.Scale(type="log", nice=False),
@@ -39,19 +40,19 @@ def curve_chart(lines: Sequence[Line], until: float) -> alt.TopLevelMixin:
                 continue
             base = alt.Chart(frame).encode(x=x)
             if draw:
-                band = model_scale("label", "bar", shown)
+                band = model_scale("label", "bar", families)
                 layers.append(
                     base.mark_area(fillOpacity=0.15).encode(
                         y=alt.Y("low:Q", title="bits per base", scale=alt.Scale(zero=False)), y2="high:Q", **band
                     )
                 )
-                layers.append(base.mark_line().encode(y=y, **model_scale("label", "line", shown)))
+                layers.append(base.mark_line().encode(y=y, **model_scale("label", "line", families)))
             else:
                 tips = ["label", alt.Tooltip("symbols", format=",.0f", title="training nt"),
                         alt.Tooltip("bits", format=".4f"), alt.Tooltip("low", format=".4f"),
                         alt.Tooltip("high", format=".4f")]  # fmt: skip
                 layers.append(base.mark_point(size=50).encode(
-                    y=y, tooltip=tips, **model_scale("label", "point", shown)))  # fmt: skip
+                    y=y, tooltip=tips, **model_scale("label", "point", families)))  # fmt: skip
         panels.append(alt.layer(*layers).properties(title=group, height=260))
     chart = alt.vconcat(*panels).properties(
         description="Bits per base on held-out genes against training nucleotides for each model, with saturating "
@@ -61,7 +62,7 @@ def curve_chart(lines: Sequence[Line], until: float) -> alt.TopLevelMixin:
 
 
 def excess_chart(rows: pd.DataFrame, corpora: Sequence[str]) -> alt.TopLevelMixin:
-    """Excess over the floor against training symbols a parameter, logarithmic; a panel a model, a line a corpus."""
+    """Excess over the floor against training symbols per parameter, logarithmic; a panel a model, a line a corpus."""
     rows = rows[(rows["excess"] > 0) & rows["corpus"].isin(corpora)]
     rows = rows.assign(low=rows["low"].clip(lower=rows["excess"] / 20))
     y = alt.Y("excess:Q", title="excess over the floor, share of it", scale=alt.Scale(type="log"),
@@ -73,7 +74,7 @@ def excess_chart(rows: pd.DataFrame, corpora: Sequence[str]) -> alt.TopLevelMixi
         base = alt.Chart(frame).encode(
             x=alt.X(
                 "ratio:Q",
-                title="training symbols a parameter",
+                title="training symbols per parameter",
                 scale=alt.Scale(type="log"),
                 axis=alt.Axis(format="~g", tickCount=4),
             ),
@@ -86,7 +87,7 @@ def excess_chart(rows: pd.DataFrame, corpora: Sequence[str]) -> alt.TopLevelMixi
         panels.append(alt.layer(bars, lines, marks).properties(title=model, height=300))
     models = rows["label"].unique()
     chart = alt.vconcat(*panels).properties(
-        description="Excess of held-out bits a symbol over the floor, as a share of it, against training symbols a "
+        description="Excess of held-out bits per symbol over the floor, as a share of it, against training symbols per "
         f"parameter, both on logarithmic scales; a panel each: {', '.join(models)}; a line each: {', '.join(corpora)}.",
     )
     return loose(chart)

@@ -9,13 +9,9 @@ from importlib import metadata
 from pathlib import Path
 
 from dnastudy.core.atomic import atomic_write, replace_dir
-from dnastudy.core.errors import StudyError
+from dnastudy.core.errors import BookError
 
 _MATHJAX = ("sphinx-mathjax-offline", "sphinx-mathjax-offline/static/mathjax/tex-svg-full.js")
-
-
-class BookError(StudyError, RuntimeError):
-    """The book cannot be built, or not without warnings."""
 
 
 def prepare_static(root: Path | str) -> Path:

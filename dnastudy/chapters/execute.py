@@ -5,8 +5,7 @@ Apart from it because notebook tools are slow to import and not needed to check 
 
 import copy
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -15,18 +14,28 @@ import papermill
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
+from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
 
-from dnastudy.chapters.parameters import ChapterError
 from dnastudy.core.atomic import atomic_write
+from dnastudy.core.errors import ChapterError
 
 KERNEL = "python3"
 QUIET = ["--log-level=ERROR"]  # of the kernel itself; what a chapter prints is not touched
 
 
-def execute(source: Path, given: dict[str, Any], root: Path, timeout: float | None, log: TextIO) -> NotebookNode:
+def execute(
+    source: Path,
+    given: dict[str, Any],
+    root: Path,
+    timeout: float | None,
+    log: TextIO,
+    environment: Mapping[str, str] | None = None,
+) -> NotebookNode:
     """Execute a chapter at the project's root and return the notebook.
+
+    ``environment`` holds environment variables of the kernel that differ from this process's.
 
     Raises
     ------
@@ -40,10 +49,10 @@ def execute(source: Path, given: dict[str, Any], root: Path, timeout: float | No
     progress = _Progress(source.stem, position, log)
 
     class Engine(NBClientEngine):
-        """Reports each cell as it starts."""
+        """Reports each cell as it starts, and gives the kernel an environment of its own."""
 
         @classmethod
-        def execute_managed_notebook(cls, nb_man, kernel_name, **options):
+        def execute_managed_notebook(cls, nb_man, kernel_name, execution_timeout=None, **options):
             start = nb_man.cell_start
 
             def cell_start(cell, cell_index=None, **more):
@@ -51,22 +60,23 @@ def execute(source: Path, given: dict[str, Any], root: Path, timeout: float | No
                 start(cell, cell_index, **more)
 
             nb_man.cell_start = cell_start
-            super().execute_managed_notebook(nb_man, kernel_name, **options)
+            client = PapermillNotebookClient(
+                nb_man, kernel_name=kernel_name, timeout=execution_timeout, extra_arguments=QUIET
+            )
+            client.execute(env=kernel_environment("book", environment))
 
     papermill_engines.register("dnastudy", Engine)
     try:
-        with kernel_environment("book"):
-            executed = papermill.execute_notebook(
-                copy.deepcopy(notebook),
-                str(partial),
-                parameters=given,
-                engine_name="dnastudy",
-                kernel_name=KERNEL,
-                progress_bar=False,
-                cwd=str(root),
-                execution_timeout=timeout,
-                extra_arguments=QUIET,
-            )
+        executed = papermill.execute_notebook(
+            copy.deepcopy(notebook),
+            str(partial),
+            parameters=given,
+            engine_name="dnastudy",
+            kernel_name=KERNEL,
+            progress_bar=False,
+            cwd=str(root),
+            execution_timeout=timeout,
+        )
         partial.unlink()
         return executed
     except PapermillExecutionError as error:
@@ -131,8 +141,7 @@ def refreshed(path: Path) -> NotebookNode:
         notebook, timeout=None, record_timing=False, kernel_name=KERNEL, extra_arguments=QUIET, resources=folder
     )
     try:
-        with kernel_environment("digest"):
-            client.execute()
+        client.execute(env=kernel_environment("digest"))
     except (CellExecutionError, DeadKernelError) as error:
         raise ChapterError(f"{path}: {_line(str(error).strip().splitlines()[-1])}") from None
     for number, cell in enumerate(notebook.cells, 1):
@@ -142,20 +151,15 @@ def refreshed(path: Path) -> NotebookNode:
     return _tidy(notebook)
 
 
-@contextmanager
-def kernel_environment(charts: str) -> Iterator[None]:
-    """Set what kernels started meanwhile inherit: the chart renderer, a fixed hash seed and no progress bars."""
-    settings = {"DNASTUDY_CHARTS": charts, "PYTHONHASHSEED": "0", "TQDM_DISABLE": "1"}
-    before = {key: os.environ.get(key) for key in settings}
-    os.environ.update(settings)
-    try:
-        yield
-    finally:
-        for key, value in before.items():
-            if value is None:
-                os.environ.pop(key, None)
-            else:
-                os.environ[key] = value
+def kernel_environment(charts: str, environment: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Environment of a chapter's kernel: this process's, a chart renderer, a fixed hash seed and no progress bars."""
+    return {
+        **os.environ,
+        "DNASTUDY_CHARTS": charts,
+        "PYTHONHASHSEED": "0",
+        "TQDM_DISABLE": "1",
+        **(environment or {}),
+    }
 
 
 def write(notebook: NotebookNode, path: Path) -> Path:

@@ -11,27 +11,21 @@ import pandas as pd
 
 from dnastudy.chapters.run import open_chapter
 from dnastudy.core.provenance import git_commit, surroundings
-from dnastudy.data.datasets import SIMULATED, Dataset
+from dnastudy.data.datasets import SIMULATED
 from dnastudy.display.charts import chart_mode
 from dnastudy.display.tables import duration, markdown, table
-from dnastudy.experiments.plan import Run
-from dnastudy.experiments.profile import Profile, load_profile
-from dnastudy.experiments.store import Result, Store
-from dnastudy.experiments.task_runs import REFERENCE, Assessment, assess, assess_reference, create_task
+from dnastudy.experiments.profile import load_profile
+from dnastudy.experiments.store import Store
+from dnastudy.experiments.study import Study
 
 
-@dataclass
-class Page:
-    """An opened chapter with the genes and settings of its profile."""
+@dataclass(kw_only=True)
+class Page(Study):
+    """An opened chapter: a study, and what the page shows around its content."""
 
     name: str
     parameters: Any
-    profile: Profile
-    dataset: Dataset
-    store: Store
     opened: float = field(default_factory=time.perf_counter)
-    results: dict[str, Result] = field(default_factory=dict)
-    assessments: dict[str, Assessment] = field(default_factory=dict)
 
     def about(self) -> Any:
         """A note on top of the page: which genes it is about."""
@@ -41,24 +35,6 @@ class Page:
             f":::{{{real}}}\nThis page was computed on {self.dataset.description} "
             f"(profile `{self.parameters.profile}`).{more} What it took stands at its end.\n:::"
         )
-
-    def run(self, runs: list[Run]) -> dict[str, Result]:
-        """Results of these runs by name; what is missing in the store is computed."""
-        found = {run.name: self.store.get(run, self.dataset) for run in runs}
-        self.results |= found
-        return found
-
-    def assess(self, task: str, runs: list[Run]) -> dict[str, Assessment]:
-        """Outcomes of these runs at a real-life task by name; what is missing in the store is computed.
-
-        That which needs no model is named "reference", where the task has one.
-        """
-        asked = create_task(task, self.profile)
-        found = {run.name: assess(self.store, asked, run, self.dataset) for run in runs}
-        if reference := assess_reference(self.store, asked, self.dataset):
-            found[REFERENCE] = reference
-        self.assessments |= {f"{name}: {task}": outcome for name, outcome in found.items()}
-        return found
 
     def command(self) -> str:
         """The papermill command that makes this page again."""
@@ -91,7 +67,7 @@ class Page:
             return ""
         records = [result.record for result in self.results.values()]
         spent = sum(record["seconds"]["fit"] + record["seconds"]["score"] for record in records)
-        tasks = [outcome.record["seconds"] for outcome in self.assessments.values()]
+        tasks = [outcome.record["seconds"] for outcome in self.task_runs.values()]
         asked = f" and {len(tasks)} outcomes of real-life tasks, {duration(sum(tasks))}," if tasks else ""
         took = time.perf_counter() - self.opened
         return (
@@ -124,9 +100,9 @@ class Page:
                 "task, s": outcome.record["seconds"],
                 "peak memory, MB": outcome.record["peak_memory_mb"],
             }
-            for name, outcome in self.assessments.items()
+            for name, outcome in self.task_runs.items()
         ]
-        if self.assessments:
+        if self.task_runs:
             formats["task, s"] = ".1f"
         return table(pd.DataFrame(rows), "Runs behind this page", formats)
 
@@ -138,4 +114,4 @@ def open_page(name: str, namespace: Mapping[str, Any]) -> Page:
     """
     parameters = open_chapter(namespace).parameters
     profile = load_profile(parameters.profile, **({"data": parameters.data} if parameters.data else {}))
-    return Page(name, parameters, profile, profile.dataset(), Store())
+    return Page(profile, profile.dataset(), Store(), name=name, parameters=parameters)

@@ -16,19 +16,11 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
-from dnastudy.core.errors import StudyError
+from dnastudy.core.errors import ChapterError, ParameterError
 
 HEADER = "# Parameters of this chapter"
 INJECTED = "# Parameters"  # how papermill begins the cell it adds
 _TYPES = {"str": str, "int": int, "float": float, "bool": bool, "list": list, "dict": dict}
-
-
-class ParameterError(StudyError, ValueError):
-    """A chapter was given a parameter it does not have, or a value of another type."""
-
-
-class ChapterError(StudyError, RuntimeError):
-    """A chapter cannot be found, opened or run to its end."""
 
 
 def find_root(start: Path | str | None = None) -> Path:
@@ -120,6 +112,11 @@ def read_parameters(notebook: Path | str) -> type[BaseModel]:
     if len(cells) != 1 or not cells[0].source.startswith(HEADER):
         raise ChapterError(f"{notebook}: one cell must be tagged 'parameters' and begin with '{HEADER}'")
     return parameters_model(cells[0].source)
+
+
+def all_parameters(root: Path | str = ".") -> dict[str, type[BaseModel]]:
+    """Return name → schema of the parameters of every chapter."""
+    return {name: read_parameters(path) for name, path in find_chapters(root).items()}
 
 
 def schema(fields: Mapping[str, Any]) -> type[BaseModel]:

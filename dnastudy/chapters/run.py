@@ -12,8 +12,6 @@ from pydantic import BaseModel
 from dnastudy.chapters.parameters import (
     HEADER,
     INJECTED,
-    ChapterError,
-    ParameterError,
     assigned_names,
     check_parameters,
     find_chapters,
@@ -22,11 +20,10 @@ from dnastudy.chapters.parameters import (
     read_parameters,
     schema,
 )
+from dnastudy.core.errors import ChapterError
 
 __all__ = [
     "Chapter",
-    "ChapterError",
-    "ParameterError",
     "check_parameters",
     "find_chapters",
     "find_root",
@@ -98,6 +95,7 @@ def run_chapter(
     title: str | None = None,
     timeout: float | None = None,
     log: TextIO | None = None,
+    environment: Mapping[str, str] | None = None,
     root: Path | str | None = None,
 ) -> Path:
     """Run a chapter for the book and write the executed notebook; equal inputs give an equal file.
@@ -116,6 +114,8 @@ def run_chapter(
         Longest time for one cell, in seconds.
     log
         Where the progress goes, cell by cell; standard error by default.
+    environment
+        Environment variables of the chapter's kernel that differ from this process's.
     root
         The project's root; found upward from the current folder by default.
 
@@ -140,7 +140,7 @@ def run_chapter(
     if data := getattr(parameters, "data", ""):
         data_path(data, root)  # where chapters run
     changed = {key: getattr(parameters, key) for key in given or {}}
-    notebook = execute.execute(chapters[name], changed, root, timeout, log or sys.stderr)
+    notebook = execute.execute(chapters[name], changed, root, timeout, log or sys.stderr, environment)
     return execute.write(execute.published(notebook, chapters[name], changed, title), Path(output))
 
 

@@ -9,27 +9,27 @@ from typing import Annotated
 
 import typer
 
-from dnastudy.cli.options import Duplicates, Empty, Greedy, Invalid, Json, read
-from dnastudy.data.formats import DataError
+from dnastudy.cli.options import GeneFiles, Json, ReadingShort, ReadingUnique, command, read
+from dnastudy.core.errors import DataError, SettingsError
 from dnastudy.display.terminal import emit, say
 
 app = typer.Typer(no_args_is_help=True, help="Simulate, fetch, check and convert genes.", rich_markup_mode="markdown")
 
 
 @contextmanager
-def _bars() -> Iterator[Callable[[str, int, int | None], None]]:
-    """Progress of several named downloads on stderr: bars in a terminal, else a line a file."""
+def _download_progress() -> Iterator[Callable[[str, int, int | None], None]]:
+    """Show the progress of named downloads on stderr: bars in a terminal, else one line a file."""
     import sys
 
     if not sys.stderr.isatty():
-        named: set[str] = set()
+        started: set[str] = set()
 
-        def tell(name: str, done: int, total: int | None) -> None:
-            if name not in named:
-                named.add(name)
+        def write_line(name: str, done: int, total: int | None) -> None:
+            if name not in started:
+                started.add(name)
                 say(f"fetch {name}")
 
-        yield tell
+        yield write_line
         return
     from rich.console import Console
     from rich.progress import Progress
@@ -37,22 +37,22 @@ def _bars() -> Iterator[Callable[[str, int, int | None], None]]:
     with Progress(console=Console(stderr=True)) as bars:
         tasks: dict[str, int] = {}
 
-        def show(name: str, done: int, total: int | None) -> None:
+        def move_bar(name: str, done: int, total: int | None) -> None:
             if name not in tasks:
                 tasks[name] = bars.add_task(name)
             bars.update(tasks[name], completed=done, total=total)
 
-        yield show
+        yield move_bar
 
 
-@app.command()
+@command(app)
 def simulate(
     out: Annotated[Path, typer.Option(help="Folder for genes/train.csv, validation.csv and test.csv.")],
-    genes: Annotated[int, typer.Option(min=50, help="Number of genes in all.")] = 4000,
-    seed: Annotated[int, typer.Option(min=0, help="Equal seeds give equal genes.")] = 1,
+    genes: Annotated[int, typer.Option(min=50, help="Genes in all three files together.")] = 4000,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed makes the same genes.")] = 1,
     as_json: Json = False,
 ) -> None:
-    """Make genes that resemble human ones: families, types, composition, lengths.
+    """Simulate genes that resemble human ones: families, types, composition, lengths.
 
     For example:
 
@@ -70,20 +70,20 @@ def simulate(
     emit(facts, as_json)
 
 
-@app.command(cls=Greedy)
+@command(app)
 def mutate(
-    files: Annotated[list[Path], typer.Argument(help="CSV, FASTA, gzip of both, or NCBI gene package.")],
+    files: GeneFiles,
     out: Annotated[Path, typer.Option(help="CSV file of pairs to write.")],
     n: Annotated[int, typer.Option(min=1, help="Pairs to make, genes drawn with replacement.")] = 1000,
-    maximum: Annotated[int, typer.Option(min=1, help="Most edits of a copy; each has 1 to so many.")] = 1,
+    maximum: Annotated[int, typer.Option(min=1, help="Most edits in a copy; each gets 1 to this many.")] = 1,
     seed: Annotated[int, typer.Option(min=0, help="The same seed makes the same pairs.")] = 1,
     kind: Annotated[
         list[str] | None,
-        typer.Option(help="Kinds of edits, out of insertion, deletion, substitution and swap; default: the first 3."),
+        typer.Option(help="Kinds of edits: insertion, deletion, substitution, swap; default: the first three."),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Make pairs of a gene and a randomly mutated copy of it, for `dnastudy mutations`.
+    """Make pairs of a gene and a randomly mutated copy, for `dnastudy mutations`.
 
     For example:
 
@@ -91,7 +91,7 @@ def mutate(
     """
     from dnastudy.data.mutation_pairs import KINDS, make_pairs, write_pairs
 
-    genes = read(files, duplicates="keep")
+    genes = read(files)
     try:
         pairs = make_pairs(genes, n, maximum, seed, kind or KINDS)
     except ValueError as error:
@@ -100,21 +100,19 @@ def mutate(
     emit({"file": str(path), "pairs": len(pairs), "genes": int(pairs["id"].nunique()), "maximum": maximum}, as_json)
 
 
-@app.command(cls=Greedy)
+@command(app)
 def check(
-    files: Annotated[list[Path], typer.Argument(help="CSV, FASTA, gzip of both, or NCBI gene package.")],
-    invalid: Invalid = "error",
-    empty: Empty = "error",
-    duplicates: Duplicates = "error",
+    files: GeneFiles,
+    reading: ReadingUnique,
     as_json: Json = False,
 ) -> None:
-    """Read gene files, tell what is in them, and name the first record that breaks the schema.
+    """Read gene files, summarise them, and name the first record that breaks the schema.
 
     For example:
 
         dnastudy data check my.fa --duplicates keep
     """
-    genes = read(files, invalid, empty, duplicates)
+    genes = reading.read(files)
     lengths = genes["sequence"].str.len()
     facts = {
         "files": ", ".join(map(str, files)),
@@ -126,17 +124,14 @@ def check(
     emit(facts, as_json)
 
 
-@app.command(cls=Greedy)
+@command(app)
 def convert(
-    files: Annotated[list[Path], typer.Argument(help="CSV, FASTA, gzip of both, or NCBI gene package.")],
-    out: Annotated[Path, typer.Option(help="File to write: .csv (the paper's form) or .fa; .gz is packed.")],
-    invalid: Invalid = "error",
-    empty: Empty = "error",
-    duplicates: Duplicates = "error",
-    max_length: Annotated[int | None, typer.Option(min=1, help="Leave out longer sequences, nt.")] = None,
+    files: GeneFiles,
+    out: Annotated[Path, typer.Option(help="File to write: .csv (as in the paper) or .fa, each with or without .gz.")],
+    reading: ReadingShort,
     as_json: Json = False,
 ) -> None:
-    """Read genes under the policies you name and write them in one form.
+    """Read genes under the given policies and write them to one file.
 
     For example:
 
@@ -145,19 +140,22 @@ def convert(
     from dnastudy.data.genes import write_genes
 
     if out.resolve() in {file.resolve() for file in files}:
-        raise DataError(f"{out}: is also a file to read; name another one for --out")
+        raise SettingsError(f"{out}: is also a file to read; name another one for --out")
     if out.with_suffix("" if out.suffix == ".gz" else out.suffix).suffix not in {".csv", ".fa", ".fasta", ".fna"}:
-        raise DataError(f"{out}: the ending says the form: .csv, .fa, .fasta or .fna, each with or without .gz")
-    genes = read(files, invalid, empty, duplicates, max_length=max_length)
+        raise SettingsError(f"{out}: the file must end in .csv, .fa, .fasta or .fna, each with or without .gz")
+    genes = reading.read(files)
     write_genes(genes, out)
     emit({"file": str(out), "genes": len(genes), "nucleotides": int(genes["sequence"].str.len().sum())}, as_json)
 
 
-fetch = typer.Typer(no_args_is_help=True, help="Fetch real genes; a broken download goes on when called again.")
+fetch = typer.Typer(
+    no_args_is_help=True,
+    help="Download real genes; a broken download continues when called again.",
+)
 app.add_typer(fetch, name="fetch")
 
 
-@fetch.command("paper")
+@command(fetch, "paper")
 def fetch_paper(
     out: Annotated[Path, typer.Option(help="Folder to fill.")] = Path("data/raw/paper"),
     base_url: Annotated[
@@ -165,7 +163,7 @@ def fetch_paper(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """The paper's own files from its public repository, verified against their git blob ids.
+    """Download the paper's own files from its public repository and verify their git blob ids.
 
     For example:
 
@@ -175,7 +173,7 @@ def fetch_paper(
 
     say(f"fetch the paper's files into {out}")
     try:
-        with _bars() as progress:
+        with _download_progress() as progress:
             paths = catalogue.fetch_paper(out, base_url=base_url, progress=progress)
     except catalogue.FetchError as error:
         by_hand = (
@@ -185,17 +183,17 @@ def fetch_paper(
     emit({"folder": str(out), "files": ", ".join(path.relative_to(out).as_posix() for path in paths)}, as_json)
 
 
-@fetch.command("ncbi")
+@command(fetch, "ncbi")
 def fetch_ncbi(
-    out: Annotated[Path, typer.Option(help="Folder to fill, of its own for this set.")] = Path("data/raw/ncbi"),
+    out: Annotated[Path, typer.Option(help="Folder to fill; it must hold nothing else.")] = Path("data/raw/ncbi"),
     max_length: Annotated[int, typer.Option(min=1, help="Longest gene, nt.")] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the split.")] = 0,
     base_url: Annotated[str | None, typer.Option(help="Another address of the NCBI Datasets API, version 2.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Today's human genes from NCBI Datasets, filtered, deduplicated and split as the paper did, with a data card.
+    """Download the current human genes from NCBI Datasets, filter, deduplicate and split them as the paper did.
 
-    An NCBI API key in NCBI_API_KEY makes it faster.
+    The folder gets a data card. An NCBI API key in NCBI_API_KEY makes the download faster.
 
     For example:
 
@@ -203,15 +201,15 @@ def fetch_ncbi(
     """
     from dnastudy.data.sources import catalogue
 
-    say(f"fetch today's human genes from NCBI into {out}")
-    with _bars() as progress:
+    say(f"fetch the current human genes from NCBI into {out}")
+    with _download_progress() as progress:
         card = catalogue.fetch_ncbi(out, max_length=max_length, seed=seed, base_url=base_url, progress=progress)
     emit({"folder": str(out), **card}, as_json)
 
 
-@app.command()
+@command(app)
 def verify(folder: Annotated[Path, typer.Argument(help="Folder that `dnastudy data fetch` filled.")]) -> None:
-    """Check fetched files against the registry or their data card.
+    """Check downloaded files against the registry or their data card.
 
     For example:
 

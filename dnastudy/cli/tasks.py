@@ -1,94 +1,150 @@
-"""Commands that write genes and put models to real-life tasks."""
+"""Commands that evaluate models on tasks: `task NAME` for each registered task, `mutations`, `quality`."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import isnan
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from typer.core import TyperGroup
 
-from dnastudy.cli.options import Greedy, Json, Trained, parse_pairs, read
-from dnastudy.data.formats import DataError
+from dnastudy.cli.options import (
+    GeneType,
+    Json,
+    Replicates,
+    Trained,
+    command,
+    parse_pairs,
+    read,
+    setting_list,
+)
+from dnastudy.core.errors import SettingsError
 from dnastudy.display.terminal import emit, say
-from dnastudy.models import DEFAULT, ModelError
+from dnastudy.models import DEFAULT
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+app = typer.Typer()
 
 
-def register(app: typer.Typer) -> None:
-    """Add these commands to the main program."""
-    app.command()(generate)
-    app.command()(mutations)
-    app.command(cls=Greedy)(realness)
+class TaskGroup(TyperGroup):
+    """One command for each registered task, made when it is needed: tasks are slow to import."""
+
+    def list_commands(self, ctx: typer.Context) -> list[str]:
+        """Names of the registered tasks."""
+        from dnastudy.tasks import TASKS
+
+        return list(TASKS)
+
+    def get_command(self, ctx: typer.Context, cmd_name: str):
+        """Command of this task; None if there is none."""
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        program = typer.Typer(rich_markup_mode="markdown", add_completion=False)
+        command(program, cmd_name)(_task_command(cmd_name))
+        return typer.main.get_command(program)
 
 
-def generate(
-    model: Trained = DEFAULT,
-    type: Annotated[str, typer.Option(help="Gene type, for instance tRNA; default: of no type in particular.")] = "",
-    n: Annotated[int, typer.Option(min=1, help="Genes to write.")] = 10,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed writes the same genes.")] = 0,
-    lengths: Annotated[
-        Literal["real", "own"],
-        typer.Option(help="real: drawn from those of the training genes (of the type); own: as the model ends genes."),
-    ] = "real",
-    max_length: Annotated[int, typer.Option(min=1, help="Longest gene, nt; a longer one is cut.")] = 1000,
-    temperature: Annotated[float, typer.Option(help="Below 1 probable symbols more often, above 1 more varied.")] = 1.0,
-    top_k: Annotated[int | None, typer.Option(help="Only the K most probable symbols.")] = None,
-    top_p: Annotated[float, typer.Option(help="Only the most probable symbols that hold this probability.")] = 1.0,
-    prefix: Annotated[str, typer.Option(help="Nucleotides that each gene begins with.")] = "",
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="FASTA file; default: standard output.")] = None,
-) -> None:
-    """Write new genes, as FASTA with the log-probability of each (nats) in its header.
+task = typer.Typer(cls=TaskGroup, no_args_is_help=True, help="Evaluate a trained model on a task.")
+app.add_typer(task, name="task")
 
-    That is the model's own, whatever the temperature, the end of the gene included where it was not cut. Gene types can
-    be asked of a model that was told of them in training (`dnastudy train --by-type`).
 
-    For example:
+def _task_command(name: str) -> Callable:
+    """Function of the command of a task, its help written from the task's class and settings."""
+    from dnastudy.tasks import task_class
 
-        dnastudy generate --n 5 --seed 1
+    cls = task_class(name)
 
-        dnastudy generate --type tRNA --n 100 --seed 1 -o genes.fa
+    def evaluate_on_task(
+        model: Trained = DEFAULT,
+        data: Annotated[
+            str, typer.Option(help="Folder with train.csv, validation.csv and test.csv, or one gene file to split.")
+        ] = "",
+        train: Annotated[
+            list[Path] | None, typer.Option(help="Training genes of the model; in place of --data.")
+        ] = None,
+        validation: Annotated[
+            Path | None, typer.Option(help="Genes to tune on, which the model was not trained on.")
+        ] = None,
+        test: Annotated[Path | None, typer.Option(help="Test genes; in place of --data.")] = None,
+        set: Annotated[
+            list[str] | None, typer.Option(help="Settings of the task, as key=value (listed above).")
+        ] = None,
+        reference: Annotated[
+            bool, typer.Option("--reference", help="Also the rows that need no model, from real and shuffled genes.")
+        ] = False,
+        as_json: Json = False,
+    ) -> None:
+        from dnastudy import models
+        from dnastudy.data.datasets import load_dataset
+        from dnastudy.experiments.one_off import own_dataset, run_task
 
-        dnastudy generate --model models/ngram8 --n 1000 --temperature 0.8 --lengths own -o genes.fa
-    """
-    import io
+        created = cls(parse_pairs("--set", set))
+        if bool(data) == bool(train or test or validation) or not (data or (train and test)):
+            raise SettingsError("name the genes with --data FOLDER, or with --train and --test (and --validation)")
+        fitted = models.load(model)
+        tables = (read(paths) if paths else None for paths in (train, validation, test))
+        dataset = load_dataset(data) if data else own_dataset(*tables)
+        say(f"evaluate {model} on {name}: {len(dataset.test):,} test genes")
+        result = run_task(created, fitted, dataset, reference=reference)
+        _show_task(name, model, created.settings.model_dump(mode="json"), result, as_json)
 
-    from dnastudy import models
-    from dnastudy.core.atomic import atomic_write
-    from dnastudy.data.fasta import write_fasta
-    from dnastudy.models import generation
-
-    options = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "prefix": prefix.upper()}
-    genes = generation.generate(
-        models.load(model), n, seed=seed, type=type, lengths=lengths, max_length=max_length, **options
+    settings = "\n".join(
+        f"- `{key}={field['default']}`: {field['about']}" for key, field in setting_list(cls.Settings).items()
     )
-    words = f"model={model}{f' [type={type}]' if type else ''} seed={seed}"
-    text = io.StringIO()
-    records = (
-        (f"generated_{number} {words} length={len(gene)} log_prob={nats:.4f}", gene)
-        for number, (gene, nats) in enumerate(zip(genes["sequence"], genes["log_prob"], strict=True), 1)
-    )
-    write_fasta(records, text)
-    if out is None:
-        print(text.getvalue(), end="")
-    else:
-        atomic_write(out, text.getvalue())
+    evaluate_on_task.__doc__ = f"""{(cls.__doc__ or "").strip()}
+
+Settings (`--set key=value`):
+
+{settings}
+
+Genes are those of a folder (--data), or gene files (--train, --validation, --test). Results by gene type need a model
+that was trained with --by-type.
+
+For example:
+
+    dnastudy task {name} --model models/ngram8 --data parts --json
+"""
+    return evaluate_on_task
 
 
+def _show_task(name: str, model: str, settings: dict, result: dict, as_json: bool) -> None:
+    """Print the tables of a task."""
+    tables = {key: result[key] for key in ("tables", "reference") if key in result}
+    if as_json:
+        rows = {key: {title: _rows(table) for title, table in part.items()} for key, part in tables.items()}
+        emit({"task": name, "model": model, "settings": settings, "facts": result["facts"], **rows}, True)
+        return
+    for key, part in tables.items():
+        for title, table in part.items():
+            if not table.empty:
+                print(f"{title}{' (no model)' if key == 'reference' else ''}\n{table.to_string(index=False)}\n")
+
+
+def _rows(table: pd.DataFrame) -> list[dict]:
+    """Rows of a table, missing values as None."""
+    return table.astype(object).where(table.notna(), None).to_dict("records")
+
+
+@command(app)
 def mutations(
     pairs: Annotated[Path, typer.Argument(help="CSV of pairs: NCBIGeneID (or id), real and mutated sequence.")],
     model: Trained = DEFAULT,
     validation: Annotated[
         Path | None,
-        typer.Option(help="Genes that the model did not learn from: pairs made from them calibrate a further rule."),
+        typer.Option(help="Genes that the model was not trained on: pairs made from them calibrate a further rule."),
     ] = None,
-    replicates: Annotated[int, typer.Option(min=100, help="Bootstrap resamples of the genes for an interval.")] = 1000,
+    replicates: Replicates = 1000,
     as_json: Json = False,
 ) -> None:
-    """Find the real sequence of each pair by a model, and count how often each rule is right.
+    """Find the real sequence of each pair with a model, and report the accuracy of each rule.
 
-    Rules: the lower perplexity; the higher probability; the higher likelihood ratio against a source that knows
-    nothing; and, with --validation, the evidence of both strands weighed. Ties count as wrong. `dnastudy data mutate`
-    makes pairs.
+    Rules: the lower perplexity; the higher probability; the higher likelihood ratio against the uniform model; and,
+    with --validation, a rule calibrated on both strands. Ties count as wrong. `dnastudy data mutate` makes pairs;
+    `dnastudy task mutation-detection` makes them from test genes.
 
     For example:
 
@@ -97,104 +153,90 @@ def mutations(
         dnastudy mutations pairs.csv --model models/expert --validation validation.csv
     """
     from dnastudy import models
-    from dnastudy.data.mutation_pairs import describe_edit, read_pairs
-    from dnastudy.evaluation.proportions import shares
-    from dnastudy.tasks.mutation_detection import RULES, calibrate, detect
+    from dnastudy.data.mutation_pairs import read_pairs
+    from dnastudy.experiments.one_off import pair_accuracy
 
     table = read_pairs(pairs)
-    genes = read(validation, duplicates="keep") if validation else None
+    calibration = read(validation) if validation else None
     fitted = models.load(model)
-    weights = None
-    if genes is not None:
-        if both := len({*genes["sequence"]} & {*table["real"]}):
-            say(f"{both} of the validation sequences are also among the real ones: the calibrated rule is too good")
-        say(f"calibrate on pairs made from {len(genes):,} genes")
-        weights = calibrate(fitted, genes)
-    say(f"read {len(table):,} pairs")
-    found = detect(fitted, table, weights)
-    found["kind"] = [describe_edit(*pair)[0] for pair in zip(table["real"], table["mutated"], strict=True)]
-    rules = [rule for rule in RULES if rule in found]
-    overall = shares(found.assign(all="all"), rules, "all", replicates)
-    kinds = shares(found, rules, "kind", replicates)
+    if calibration is not None:
+        if shared := len({*calibration["sequence"]} & {*table["real"]}):
+            say(f"{shared} of the validation sequences are also among the real ones: the calibrated rule is too good")
+        say(f"calibrate on pairs made from {len(calibration):,} genes")
+    say(f"score {len(table):,} pairs")
+    measured = pair_accuracy(fitted, table, calibration, replicates)
+    by_rule = measured.table.groupby("rule", sort=False)
     if as_json:
-        facts = {"model": model, "pairs": len(found), "genes": int(found["id"].nunique()), "weights": weights}
+        facts = {"model": model, "pairs": measured.pairs, "genes": measured.genes, "weights": measured.weights}
         facts["rules"] = {
             rule: {
-                **_accuracy(overall[overall["rule"] == rule].iloc[0]),
-                "by_kind": {row["kind"]: _accuracy(row) for _, row in kinds[kinds["rule"] == rule].iterrows()},
+                **_accuracy(part.iloc[0]),
+                "by_kind": {row["kind"]: _accuracy(row) for _, row in part.iloc[1:].iterrows()},
             }
-            for rule in rules
+            for rule, part in by_rule
         }
         emit(facts, True)
         return
-    rows = [("all", overall), *((kind, part) for kind, part in kinds.groupby("kind"))]
-    width = max(len(name) for name, _ in rows)
-    print(f"{'pairs':<{width}}  {'number':>6}  " + "  ".join(f"{rule:<21}" for rule in rules))
-    for name, part in rows:
+    width = measured.table["kind"].str.len().max()
+    print(f"{'pairs':<{width}}  {'number':>6}  " + "  ".join(f"{rule:<21}" for rule, _ in by_rule))
+    for kind, part in measured.table.groupby("kind", sort=False):
         cells = (f"{row.accuracy:.3f} ({row.low:.3f}-{row.high:.3f})" for row in part.itertuples())
-        print(f"{name:<{width}}  {part['n'].iloc[0]:>6}  " + "  ".join(f"{cell:<21}" for cell in cells))
+        print(f"{kind:<{width}}  {part['n'].iloc[0]:>6}  " + "  ".join(f"{cell:<21}" for cell in cells))
 
 
-def _accuracy(row) -> dict[str, object]:
+def _accuracy(row: pd.Series) -> dict[str, object]:
     return {"pairs": int(row["n"]), "accuracy": float(row["accuracy"]), "interval": [row["low"], row["high"]]}
 
 
-def realness(
-    genes: Annotated[Path, typer.Argument(help="Generated genes: FASTA or CSV, of whatever model.")],
-    real: Annotated[Path, typer.Option(help="Real genes that the model has not seen.")],
-    train: Annotated[Path | None, typer.Option(help="Genes that the model learned from: how much is recited?")] = None,
-    type: Annotated[str, typer.Option(help="Of the real genes only those of this type.")] = "",
+@command(app)
+def quality(
+    genes: Annotated[Path, typer.Argument(help="Generated genes: FASTA or CSV, from any model.")],
+    real: Annotated[Path, typer.Option(help="Real genes that the model was not trained on.")],
+    train: Annotated[Path | None, typer.Option(help="Training genes of the model: how many were copied?")] = None,
+    type: GeneType = "",
     set: Annotated[
         list[str] | None,
-        typer.Option(
-            help="Settings as key=value: genes (most of a set, 1000), words (lengths, nt), folds (of the "
-            "cross-validation, 5), replicates (of the bootstrap), seed, classifiers (a YAML list of: linear on k-mers, "
-            "gradient boosting on k-mers, convolutional network; all of them, which takes minutes)."
-        ),
+        typer.Option(help="Settings as key=value (see `dnastudy task generation-quality --help`)."),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Set generated genes beside real ones: words, composition, how well classifiers tell them apart, what is recited.
+    """Compare generated genes with real ones: k-mers, composition, classifiers, similarity to training genes.
 
-    The real genes are halved at random: with one half the generated genes are compared, and so is the other half, as it
-    is and shuffled (pairs of neighbours kept). Told apart: area under the ROC curve for genes of families that the
-    classifier has not seen; 0.5 not at all, 1 always. Empty: genes without a nucleotide. Copies: 95 % identical to a
-    training gene over 90 % of their length. Families a gene: 1 where no two genes of the set are relatives. Distance:
-    of the distributions, Kolmogorov-Smirnov, 0 to 1. ORF: longest open reading frame, nt. Low complexity: score of
-    DUST. Intervals (95 %) are over genes.
+    The real genes are halved at random. Generated genes are compared with one half, and so are the other half as it is
+    and shuffled (pairs of neighbours kept). Columns and rows:
+
+    - AUC: area under the ROC curve of a classifier of real against generated genes, for genes of families that it has
+      not seen; 0.5: not distinguished, 1: always distinguished.
+    - copies: 95 % identical to a training gene over 90 % of their length.
+    - families per gene: 1 where no two genes of the set are homologs.
+    - distance: of the two distributions, Kolmogorov-Smirnov, 0 to 1.
+    - orf: longest open reading frame, nt; low complexity: score of DUST; empty: genes without a nucleotide.
+
+    Intervals (95 %) are over genes. --type keeps real genes of one type. All three classifiers take minutes.
 
     For example:
 
-        dnastudy realness generated.fa --real test.csv --train train.csv
+        dnastudy quality generated.fa --real test.csv --train train.csv
 
-        dnastudy realness generated.fa --real test.csv --set genes=200 --set "classifiers=[linear on k-mers]" --json
+        dnastudy quality generated.fa --real test.csv --set genes=200 --set "classifiers=[linear on k-mers]" --json
     """
     from dnastudy.display.tables import with_interval
+    from dnastudy.experiments.one_off import compare_generated
     from dnastudy.tasks.generation_quality import GenerationQuality
 
     settings = parse_pairs("--set", set)
     if "temperatures" in settings:
-        raise ModelError("--set temperatures: these genes are written already (`dnastudy generate --temperature`)")
-    task = GenerationQuality(settings)
-    written, known = (read(path, duplicates="keep") for path in (genes, real))
-    learned = read(train, duplicates="keep") if train else None
+        raise SettingsError("--set temperatures: these genes are generated already (`dnastudy generate --temperature`)")
+    created = GenerationQuality(settings)
+    generated, known = read(genes), read(real)
+    training = read(train) if train else None
     if type:
         known = known[known["type"] == type]
-    for others, what in ((written, "generated"), (learned, "training")):
-        if others is not None and (both := known["sequence"].isin(others["sequence"]).sum()):
-            say(f"{both} of the {len(known)} real genes are among the {what} genes: they are not new to the model")
-    known = known.sample(frac=1, random_state=task.settings.seed)
-    half, other = known[: len(known) // 2], known[len(known) // 2 :]
-    few = 2 * task.settings.folds
-    if min(len(written), len(half)) < few:
-        raise DataError(
-            f"{genes}: {len(written)} genes, {few} are needed; {real}: {len(known)} genes"
-            f"{f' of type {type}' if type else ''}, {2 * few} are needed, for {task.settings.folds} folds "
-            "(--set folds=2 needs 4 and 8)"
-        )
-    sets = {str(genes): written["sequence"].tolist()[: task.settings.genes], **task.references(other)}
-    say(f"compare {len(sets)} sets with {min(len(half), task.settings.genes):,} real genes")
-    table = task.judge(sets, half, learned)
+    for others, what in ((generated, "generated"), (training, "training")):
+        if others is not None and (shared := known["sequence"].isin(others["sequence"]).sum()):
+            say(f"{shared} of the {len(known)} real genes are among the {what} genes: they are not new to the model")
+    say(f"compare {len(generated):,} generated genes with {len(known):,} real genes")
+    table = compare_generated(created, str(genes), generated, known, training)
     if as_json:
         rows = {
             name: {
@@ -203,17 +245,9 @@ def realness(
             }
             for name, part in table.groupby("set", sort=False)
         }
-        emit(
-            {"real": str(real), "train": train and str(train), "settings": task.settings.model_dump(), "sets": rows},
-            True,
-        )
+        facts = {"real": str(real), "train": train and str(train), "settings": created.settings.model_dump()}
+        emit({**facts, "sets": rows}, True)
         return
-    cells = table.assign(text=with_interval(table, "value", 3)).pivot(index="measure", columns="set", values="text")
-    cells = (
-        cells.loc[table["measure"].unique(), list(sets)]
-        .astype(object)
-        .fillna("")
-        .rename_axis(None)
-        .rename_axis(None, axis=1)
-    )
-    print(cells.to_string())
+    texts = table.assign(text=with_interval(table, "value", 3))
+    cells = texts.pivot_table(index="measure", columns="set", values="text", aggfunc="first", sort=False)
+    print(cells.fillna("").rename_axis(None).rename_axis(None, axis=1).to_string())

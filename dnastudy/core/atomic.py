@@ -1,4 +1,4 @@
-"""Files and folders that appear whole under their name, or not at all."""
+"""Atomic writes: a file or folder appears under its name complete, or not at all."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from pathlib import Path
 
 
 def atomic_write(path: str | os.PathLike, data: str | bytes) -> Path:
-    """Write a file through a hidden neighbour and one rename; folders above it are made."""
+    """Write a file under a temporary name and rename it; missing parent folders are created."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    half = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with half.open("wb") as file:
+        with temporary.open("wb") as file:
             file.write(data.encode() if isinstance(data, str) else data)
             file.flush()
-            os.fsync(file.fileno())  # or the name may be on disk before the bytes are
-        half.replace(path)
+            os.fsync(file.fileno())  # otherwise the name could reach the disk before the content
+        temporary.replace(path)
     finally:
-        half.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
     return path
 
 
 def replace_dir(new: Path, target: Path) -> Path:
-    """Move a complete folder to its place, over an older one, which stays if that fails."""
+    """Move a complete folder to ``target`` and return it; an older folder there is replaced, or kept if that fails."""
     target.parent.mkdir(parents=True, exist_ok=True)
     old = target.with_name(f".{target.name}.{os.getpid()}.old")
     if target.exists():
@@ -44,13 +44,13 @@ def replace_dir(new: Path, target: Path) -> Path:
 
 @contextmanager
 def atomic_dir(folder: str | os.PathLike) -> Iterator[Path]:
-    """Give an empty folder to fill; when the block ends well it takes the name, and the place of what had it."""
+    """Yield an empty folder to fill, which replaces ``folder`` when the block ends without an error."""
     folder = Path(folder)
-    half = folder.with_name(f".{folder.name}.{os.getpid()}.part")
-    shutil.rmtree(half, ignore_errors=True)
-    half.mkdir(parents=True)
+    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
     try:
-        yield half
-        replace_dir(half, folder)
+        yield temporary
+        replace_dir(temporary, folder)
     finally:
-        shutil.rmtree(half, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)

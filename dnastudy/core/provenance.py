@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import ast
 import contextlib
 import functools
-import hashlib
 import json
 import os
 import platform
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,38 +16,17 @@ import numpy as np
 import pandas as pd
 
 from dnastudy import __version__
-
-PACKAGE = Path(__file__).parents[1]
-
-
-@functools.cache
-def code_hash(*modules: str) -> str:
-    """SHA-256 of these source files (relative to the package) without comments, docstrings and blank lines."""
-    digest = hashlib.sha256()
-    for module in modules:
-        source = (PACKAGE / module).read_text()
-        skip: set[int] = set()
-        for node in ast.walk(ast.parse(source)):
-            if (
-                isinstance(node, ast.Expr)
-                and isinstance(node.value, ast.Constant)
-                and isinstance(node.value.value, str)
-            ):
-                skip.update(range(node.lineno, node.end_lineno + 1))
-        lines = (line.rstrip() for number, line in enumerate(source.splitlines(), 1) if number not in skip)
-        kept = [line for line in lines if line.strip() and not line.strip().startswith("#")]
-        digest.update("\n".join([module, *kept, ""]).encode())
-    return digest.hexdigest()
+from dnastudy.core.code import PACKAGE
 
 
-def to_json(record: dict[str, Any]) -> str:
+def to_json(record: Mapping[str, Any]) -> str:
     """Strict JSON text; infinite floats become the text "Infinity", NaN null."""
     return json.dumps(finite(record), indent=1, allow_nan=False) + "\n"
 
 
 def finite(value: Any) -> Any:
     """Make a value fit for strict JSON: infinite floats become the text "Infinity", numpy numbers plain ones."""
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return {key: finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [finite(item) for item in value]

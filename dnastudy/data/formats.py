@@ -1,7 +1,6 @@
-"""From a file to raw records: the paper's CSV form, FASTA, gzip of both, and NCBI Datasets gene packages.
+"""Raw gene records from the paper's CSV format, FASTA, either gzipped, and NCBI Datasets gene packages.
 
-Only the form is checked here, with file, record and line in every message; what a gene may contain is the business
-of `dnastudy.genes`.
+Only the format is checked here, and every message names file, record and line; `genes` checks the contents.
 """
 
 from __future__ import annotations
@@ -15,10 +14,11 @@ import sys
 import zipfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
-from dnastudy.core.errors import StudyError
+from dnastudy.core.errors import DataError
 from dnastudy.data.fasta import read_fasta
 
 CSV_COLUMNS = {
@@ -29,15 +29,11 @@ CSV_COLUMNS = {
     "NucleotideSequence": "sequence",
 }
 _TAG = re.compile(r"\[([\w.-]+)=([^\]]*)\]")
-_LAST_TAG = re.compile(r"\[description=(.*)\]$")  # as written by write_genes: may hold brackets itself
-
-
-class DataError(StudyError, ValueError):
-    """Data that breaks the gene table's schema; the message names file, record, position and the way out."""
+_LAST_TAG = re.compile(r"\[description=(.*)\]$")  # as written by write_genes; the description may contain brackets
 
 
 class Record(NamedTuple):
-    """One record as it stands in a file; ``where`` names it in messages."""
+    """One record of a file; ``where`` names its place in messages."""
 
     where: str
     id: str
@@ -49,16 +45,16 @@ class Record(NamedTuple):
 
 @contextmanager
 def opened(path: Path) -> Iterator[TextIO]:
-    """Open a text file, gzipped or not, its byte order mark skipped and its line ends kept."""
+    """Open a text file, gzipped or not; a byte order mark is skipped, line ends are kept."""
     with path.open("rb") as raw:
-        packed = raw.read(2) == b"\x1f\x8b"
+        gzipped = raw.read(2) == b"\x1f\x8b"
         raw.seek(0)
-        with gzip.GzipFile(fileobj=raw) if packed else raw as stream:
+        with gzip.GzipFile(fileobj=raw) if gzipped else raw as stream:
             yield io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
 
 
 def records(path: Path) -> Iterator[Record]:
-    """Yield the records of one file, its format told from its content."""
+    """Yield the records of one file; its content decides which format it is read as."""
     with path.open("rb") as raw:
         magic = raw.read(4)
     if magic == b"PK\x03\x04":
@@ -70,13 +66,8 @@ def records(path: Path) -> Iterator[Record]:
             start = text.readline()
         if not start:
             raise DataError(f"{path}: the file is empty")
-        lines = _chain(start, text)
+        lines = chain([start], text)
         yield from (_fasta_records if start.lstrip()[0] in ">;" else _csv_records)(path, lines)
-
-
-def _chain(first: str, rest: Iterable[str]) -> Iterator[str]:
-    yield first
-    yield from rest
 
 
 def _csv_records(path: Path, lines: Iterable[str]) -> Iterator[Record]:
@@ -111,7 +102,7 @@ def _csv_records(path: Path, lines: Iterable[str]) -> Iterator[Record]:
 
 
 def unbracketed(where: str, sequence: str) -> str:
-    """A sequence without the brackets < > that may stand around it; DataError where there is only one of them."""
+    """Remove the brackets < > around a sequence, if there are any; DataError where there is only one of them."""
     first, last = sequence.startswith("<"), sequence.endswith(">")
     if (first or last) and (len(sequence) < 2 or not (first and last)):
         raise DataError(f"{where}: the sequence has only one of its brackets < >; is the file cut off?")
@@ -145,7 +136,7 @@ def _fasta_records(path: Path, lines: Iterable[str]) -> Iterator[Record]:
 
 
 def _package_records(path: Path) -> Iterator[Record]:
-    """Yield the records of an NCBI Datasets gene package: gene.fna joined with data_report.jsonl by gene id."""
+    """Yield the records of an NCBI Datasets gene package: gene.fna, with data_report.jsonl joined by gene id."""
     with zipfile.ZipFile(path) as package:
         names = {Path(name).name: name for name in package.namelist()}
         for needed in ("gene.fna", "data_report.jsonl"):
@@ -154,14 +145,14 @@ def _package_records(path: Path) -> Iterator[Record]:
                     f"{path}: no {needed} inside; download the gene package with gene sequences "
                     "(datasets download gene ... --include gene)"
                 )
-        facts: dict[str, dict] = {}
-        with package.open(names["data_report.jsonl"]) as report:
-            for number, line in enumerate(report, 1):
+        reports: dict[str, dict] = {}
+        with package.open(names["data_report.jsonl"]) as lines:
+            for number, line in enumerate(lines, 1):
                 if not line.strip():
                     continue
                 try:
-                    fact = json.loads(line)
-                    facts[str(fact["geneId"])] = fact
+                    report = json.loads(line)
+                    reports[str(report["geneId"])] = report
                 except (json.JSONDecodeError, KeyError, TypeError, UnicodeDecodeError) as error:
                     raise DataError(f"{path}, data_report.jsonl, line {number}: not a gene report ({error})") from error
         seen: set[str] = set()
@@ -171,11 +162,11 @@ def _package_records(path: Path) -> Iterator[Record]:
                 gene = dict(_TAG.findall(header)).get("GeneID")
                 if gene is None:
                     raise DataError(f"{where}: no [GeneID=...] in the header {header[:80]!r}")
-                if gene not in facts:
+                if gene not in reports:
                     raise DataError(f"{where}: gene {gene} is not in data_report.jsonl; is the package complete?")
-                # a gene on X and Y, or on two assemblies' loci, comes more than once under one id
+                # a gene with more than one locus (on X and Y, or on two assemblies) has one record each, under one id
                 name = gene if gene not in seen else f"{gene}@{header.split()[0]}"
                 seen.add(gene)
-                fact = facts[gene]
-                texts = (str(fact.get(key) or "") for key in ("symbol", "description", "type"))
+                report = reports[gene]
+                texts = (str(report.get(key) or "") for key in ("symbol", "description", "type"))
                 yield Record(f"{where}, id {name}", name, *texts, sequence)

@@ -1,8 +1,8 @@
-"""The gene table: one schema, read from the paper's CSV form, FASTA, gzip of both, or an NCBI gene package.
+"""The gene table: one schema, read from the paper's CSV format, FASTA, either gzipped, or an NCBI gene package.
 
 Columns, all text: ``id`` (NCBI gene id), ``symbol``, ``description``, ``type`` (NCBI gene type, may be empty) and
-``sequence`` (A C G T only). Nothing is changed or left out silently: what breaks the schema is an error that names
-file, record and position, or follows a `Policy` that was asked for and is counted in a `ReadReport`.
+``sequence`` (A C G T only). Nothing is changed or left out silently: a record that breaks the schema is an error that
+names file, record and position, or is treated as a `Policy` says and counted in a `ReadReport`.
 """
 
 from __future__ import annotations
@@ -23,27 +23,28 @@ from typing import Literal
 import pandas as pd
 
 from dnastudy.core.atomic import atomic_write
+from dnastudy.core.errors import DataError
 from dnastudy.data.fasta import write_fasta
-from dnastudy.data.formats import CSV_COLUMNS, DataError, Record, records
+from dnastudy.data.formats import CSV_COLUMNS, Record, records
 from dnastudy.data.sequences import INVALID_NUCLEOTIDE
 
-__all__ = ["COLUMNS", "DataError", "Policy", "ReadReport", "check_genes", "read_genes", "table_hash", "write_genes"]
+__all__ = ["COLUMNS", "Policy", "ReadReport", "check_genes", "read_genes", "table_hash", "write_genes"]
 
 COLUMNS = ["id", "symbol", "description", "type", "sequence"]
 
 
 @dataclass(frozen=True)
 class Policy:
-    """What to do with records that break the schema; the default refuses each of them."""
+    """What to do with records that break the schema; by default each of them is an error."""
 
     invalid: Literal["error", "drop", "split"] = "error"
-    """Letters outside A C G T: refuse, drop the record, or split it at them into pieces named ``id/1``, ``id/2`` ..."""
+    """Letters outside A C G T: an error, drop the record, or split it there into pieces named ``id/1``, ``id/2`` ..."""
     empty: Literal["error", "drop"] = "error"
     """Records without any nucleotide."""
     duplicates: Literal["error", "drop", "keep"] = "error"
-    """A sequence (or an id) seen before: refuse, keep the first sequence only, or keep all."""
+    """Sequences (or ids) that occur twice: an error, drop all but the first sequence, or keep all."""
     max_length: int | None = None
-    """Leave out sequences longer than this, in nt; None: no limit."""
+    """Longest sequence to keep, nt; None: no limit."""
 
     def __post_init__(self):
         for name, known in (
@@ -59,7 +60,7 @@ class Policy:
 
 @dataclass
 class ReadReport:
-    """Counts of what was read and of what a `Policy` changed, in records."""
+    """Numbers of records read, and of records that a `Policy` changed."""
 
     files: list[str] = field(default_factory=list)
     records: int = 0
@@ -74,7 +75,7 @@ class ReadReport:
 
     @property
     def changed(self) -> bool:
-        """Whether any record was treated by a policy."""
+        """Whether a policy changed or dropped any record."""
         return bool(self._changes())
 
     def _changes(self) -> list[str]:
@@ -89,7 +90,7 @@ class ReadReport:
         return [f"{getattr(self, name)} {text}" for name, text in words.items() if getattr(self, name)]
 
     def summary(self) -> str:
-        """One line for people."""
+        """Return the counts as one line of text."""
         files = ", ".join(self.files)
         return "; ".join([f"{files}: {self.records} records, {self.genes} genes", *self._changes()])
 
@@ -101,7 +102,7 @@ def read_genes(
 ) -> pd.DataFrame:
     """Read one or more files into one gene table.
 
-    The format is told from the content: gzip, zip (NCBI gene package), FASTA, or CSV with the columns
+    The content decides the format: gzip, zip (NCBI gene package), FASTA, or CSV with the columns
     ``NCBIGeneID, Symbol, Description, GeneType, NucleotideSequence``, sequences written ``<ACGT>`` or plain. Lower
     case, CRLF line ends and a byte order mark are accepted.
 
@@ -112,7 +113,7 @@ def read_genes(
     policy : Policy, optional
         What to do with records that break the schema; by default each is an error.
     report : ReadReport, optional
-        Filled with the counts. Without one, a warning tells of any record a policy changed.
+        Receives the counts. Without one, a warning says which records a policy changed.
 
     Returns
     -------
@@ -121,15 +122,15 @@ def read_genes(
     Raises
     ------
     DataError
-        For bad content, naming file, record and position.
+        For records that break the schema, naming file, record and position.
     FileNotFoundError
         For a missing file.
     """
     policy = policy or Policy()
-    given = report is not None
+    warn = report is None
     report = report if report is not None else ReadReport()
     paths = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
-    keeper = _Keeper(policy, report)
+    collector = _Collector(policy, report)
     for path in map(Path, paths):
         if path.is_dir():
             raise DataError(
@@ -139,7 +140,7 @@ def read_genes(
         report.files.append(path.name)
         try:
             for record in records(path):
-                keeper.add(record)
+                collector.add(record)
         except (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile) as error:
             raise DataError(
                 f"{path}: the compressed file is truncated or damaged after record {report.records} ({error}); "
@@ -147,24 +148,24 @@ def read_genes(
             ) from error
         except UnicodeDecodeError as error:
             raise DataError(f"{path}: not UTF-8 text after record {report.records} ({error.reason})") from error
-    frame = keeper.frame()
+    frame = collector.frame()
     report.genes = len(frame)
-    if report.changed and not given:
+    if report.changed and warn:
         warnings.warn(report.summary(), stacklevel=2)
     return frame
 
 
 def _way(policy: str, *values: str) -> str:
-    """How to ask for a policy: of `dnastudy data convert`, of a command that has the option, and in Python."""
+    """How to choose a policy: with `dnastudy data convert`, with an option of other commands, and in Python."""
     options = " or ".join(f"--{policy} {value}" for value in values)
     return (
-        f"write a clean file with `dnastudy data convert` and {options}, which other commands that read genes take "
-        f'as well (in Python: Policy({policy}="{values[0]}"))'
+        f"write a clean file with `dnastudy data convert` and {options}; other commands that read genes have the same "
+        f'option (in Python: Policy({policy}="{values[0]}"))'
     )
 
 
-class _Keeper:
-    """Applies a policy record by record."""
+class _Collector:
+    """Collects records into a gene table under a policy."""
 
     def __init__(self, policy: Policy, report: ReadReport):
         self.policy, self.report = policy, report
@@ -173,7 +174,7 @@ class _Keeper:
         self.ids: dict[str, str] = {}
 
     def add(self, record: Record) -> None:
-        """Check one record and keep it, or pieces of it, or refuse it."""
+        """Check one record; keep it or pieces of it, drop it, or raise DataError."""
         policy, report = self.policy, self.report
         report.records += 1
         sequence = record.sequence.upper()
@@ -204,15 +205,14 @@ class _Keeper:
                 self._keep(record, f"{record.id}/{number}", piece)
 
     def _keep(self, record: Record, name: str, sequence: str) -> None:
-        first = self.sequences.get(sequence)
-        same_id = self.ids.get(name)
-        if first is not None or same_id is not None:
-            if self.policy.duplicates == "error" or (self.policy.duplicates == "drop" and first is None):
-                what = f"the same sequence as {first}" if first is not None else f"the same id {name!r} as {same_id}"
-                raise DataError(
-                    f"{record.where}: {what}; remove one of them, or "
-                    + (_way("duplicates", "drop", "keep") if first is not None else _way("duplicates", "keep"))
-                )
+        same_sequence, same_id = self.sequences.get(sequence), self.ids.get(name)
+        if same_sequence is not None or same_id is not None:
+            if self.policy.duplicates == "error" or (self.policy.duplicates == "drop" and same_sequence is None):
+                if same_sequence is not None:
+                    problem, way = f"the same sequence as {same_sequence}", _way("duplicates", "drop", "keep")
+                else:
+                    problem, way = f"the same id {name!r} as {same_id}", _way("duplicates", "keep")
+                raise DataError(f"{record.where}: {problem}; remove one of them, or {way}")
             if self.policy.duplicates == "drop":
                 self.report.duplicates_dropped += 1
                 return
@@ -222,12 +222,12 @@ class _Keeper:
         self.rows.append((name, record.symbol, record.description, record.type, sequence))
 
     def frame(self) -> pd.DataFrame:
-        """Return the gene table of all records kept."""
+        """Return the gene table of the records kept."""
         return pd.DataFrame(self.rows, columns=COLUMNS, dtype="str")
 
 
 def check_genes(frame: pd.DataFrame, name: str = "gene table") -> pd.DataFrame:
-    """Return ``frame`` with the schema's columns first if it is a gene table; DataError naming the row if not."""
+    """Return ``frame`` if it is a gene table; otherwise DataError, naming the row."""
     missing = [column for column in COLUMNS if column not in frame.columns]
     if missing:
         raise DataError(f"{name}: missing column {', '.join(missing)}; a gene table has {', '.join(COLUMNS)}")
@@ -242,21 +242,20 @@ def check_genes(frame: pd.DataFrame, name: str = "gene table") -> pd.DataFrame:
 
 
 def write_genes(frame: pd.DataFrame, path: str | os.PathLike) -> Path:
-    """Write a gene table whole or not at all: FASTA for .fa/.fasta/.fna, else the paper's CSV form; .gz packs it."""
+    """Write a gene table atomically: FASTA for .fa, .fasta and .fna, else the paper's CSV format; gzipped for .gz."""
     path = Path(path)
     check_genes(frame, str(path))
     plain = path.with_suffix("") if path.suffix == ".gz" else path
     text = io.StringIO()
     if plain.suffix in {".fa", ".fasta", ".fna"}:
-        for row, (gene, symbol, kind, about) in enumerate(
-            frame[["id", "symbol", "type", "description"]].itertuples(index=False)
-        ):
-            if re.search(r"\s", f"{gene}{symbol}") or re.search(r"[\r\n]", f"{kind}{about}"):
-                raise DataError(f"{path}, row {row} (id {gene}): a space or line break FASTA cannot hold; write CSV")
-        rows = frame[["id", "symbol", "type", "description", "sequence"]].itertuples(index=False)
-        write_fasta(((f"{i} {s or '-'} [type={t}] [description={d}]", q) for i, s, t, d, q in rows), text)
+        fasta = []
+        for row, (gene, symbol, description, kind, sequence) in enumerate(frame[COLUMNS].itertuples(index=False)):
+            if re.search(r"\s", f"{gene}{symbol}") or re.search(r"[\r\n]", f"{kind}{description}"):
+                raise DataError(f"{path}, row {row} (id {gene}): FASTA cannot hold its space or line break; write CSV")
+            fasta.append((f"{gene} {symbol or '-'} [type={kind}] [description={description}]", sequence))
+        write_fasta(fasta, text)
     else:
-        columns = {ours: theirs for theirs, ours in CSV_COLUMNS.items()}
+        columns = {column: csv_column for csv_column, column in CSV_COLUMNS.items()}
         out = frame[COLUMNS].assign(sequence="<" + frame["sequence"] + ">").rename(columns=columns)
         out.to_csv(text, index=False, lineterminator="\n")
     data = text.getvalue().encode()
@@ -266,7 +265,7 @@ def write_genes(frame: pd.DataFrame, path: str | os.PathLike) -> Path:
 
 
 def table_hash(frame: pd.DataFrame) -> str:
-    """SHA-256 (hex) over ids and sequences in their order: equal for equal genes whatever file they came from."""
+    """SHA-256 (hex) over ids and sequences in their order: equal for equal genes, whatever file they are from."""
     digest = hashlib.sha256()
     for gene, sequence in zip(frame["id"], frame["sequence"], strict=True):
         digest.update(f"{gene}\t{sequence}\n".encode())

@@ -1,7 +1,7 @@
-"""Pairs of a real gene and a mutated copy of it: made, read and written.
+"""Pairs of a real gene and a mutated copy of it: making, reading and writing them.
 
-The mutations are those of Ihtiyar and Ozgur (2024): a gene is drawn with replacement and given 1 to ``maximum`` random
-edits, one after the other, their number, kinds, places and nucleotides all uniform.
+The mutations are those of Ihtiyar and Ozgur (2024): genes are drawn with replacement, and each gets 1 to ``maximum``
+random edits, one after the other. Number, kinds, positions and nucleotides of the edits are uniform.
 """
 
 from __future__ import annotations
@@ -17,41 +17,46 @@ import numpy as np
 import pandas as pd
 
 from dnastudy.core.atomic import atomic_write
-from dnastudy.data.formats import DataError, opened, unbracketed
+from dnastudy.core.errors import DataError
+from dnastudy.data.formats import opened, unbracketed
 from dnastudy.data.sequences import INVALID_NUCLEOTIDE, NUCLEOTIDES
 
 KINDS = ("insertion", "deletion", "substitution")
-"""Edits of the paper's published pairs."""
+"""Kinds of edit in the paper's published pairs."""
 SWAP = "swap"
-"""Exchange of two unequal neighbours: in the paper's code, in none of its published pairs."""
+"""Exchange of two unequal neighbours: implemented in the paper's code, but in none of its published pairs."""
 COLUMNS = {"NCBIGeneID": "id", "RealNucleotideSequence": "real", "MutatedNucleotideSequence": "mutated"}
 
 
 def make_pairs(
     genes: pd.DataFrame, n: int, maximum: int, seed: int, kinds: Sequence[str] = KINDS, exactly: bool = False
 ) -> pd.DataFrame:
-    """Mutated copies of genes drawn at random.
+    """Make mutated copies of genes drawn at random.
 
     Parameters
     ----------
     genes : DataFrame
         A gene table.
-    n, seed : int
-        Pairs to make; the same seed makes the same pairs.
+    n : int
+        Number of pairs.
     maximum : int
-        Most edits of a copy; with ``exactly`` each has so many.
+        Largest number of edits of a copy.
+    seed : int
+        Equal seeds give equal pairs.
     kinds : sequence of str
-        Edits, out of "insertion", "deletion", "substitution" and "swap", each as likely as the others.
+        Kinds of edit, out of "insertion", "deletion", "substitution" and "swap", all equally likely.
+    exactly : bool
+        Make ``maximum`` edits in every copy, not 1 to ``maximum``.
 
     Returns
     -------
-    DataFrame: ``id`` of the gene; ``real`` and ``mutated`` sequence, never equal; ``edits``, each as kind, position in
-    the sequence that it changed (from 1) and nucleotides.
+    DataFrame: ``id`` of the gene; ``real`` and ``mutated`` sequence, never equal; ``edits``, each as its kind,
+    its position (from 1) in the sequence it was made in, and its nucleotides.
 
     Raises
     ------
     ValueError
-        For unknown kinds, no edits, or genes that none of the kinds can change.
+        For unknown kinds, no edits, or a gene that none of the kinds can change.
     """
     if unknown := [kind for kind in kinds if kind not in (*KINDS, SWAP)]:
         raise ValueError(f"unknown kind of edit {unknown[0]!r} (known: {', '.join((*KINDS, SWAP))})")
@@ -63,31 +68,31 @@ def make_pairs(
         gene, real = genes["id"].iloc[index], genes["sequence"].iloc[index]
         edits = maximum if exactly else int(random.integers(1, maximum + 1))
         for _ in range(100):
-            mutated, words = real, []
+            mutated, descriptions = real, []
             for _ in range(edits):
-                mutated, word = _edited(mutated, kinds, random)
-                words.append(word)
-            if mutated != real and all(words):  # edits may undo each other
+                mutated, description = _edited(mutated, kinds, random)
+                descriptions.append(description)
+            if mutated != real and all(descriptions):  # edits may undo each other
                 break
         else:
             raise ValueError(f"gene {gene}: cannot be changed by {edits} edits of {', '.join(kinds)}")
-        rows.append((gene, real, mutated, "; ".join(words)))
+        rows.append((gene, real, mutated, "; ".join(descriptions)))
     return pd.DataFrame(rows, columns=["id", "real", "mutated", "edits"])
 
 
 def _edited(sequence: str, kinds: Sequence[str], random: np.random.Generator) -> tuple[str, str]:
-    """One more edit, and what it was; the sequence as it is, and nothing, where its kind is not possible."""
+    """Make one edit; return the sequence and a description, "" where that kind of edit is impossible here."""
     kind, at = kinds[random.integers(len(kinds))], int(random.integers(len(sequence) + 1))
     if kind == "insertion":
         new = NUCLEOTIDES[random.integers(4)]
         return sequence[:at] + new + sequence[at:], f"insertion {at + 1} {new}"
     at = int(random.integers(len(sequence)))
-    old, before, behind = sequence[at], sequence[:at], sequence[at + 1 :]
+    old, before, after = sequence[at], sequence[:at], sequence[at + 1 :]
     if kind == "deletion" and len(sequence) > 1:
-        return before + behind, f"deletion {at + 1} {old}"
+        return before + after, f"deletion {at + 1} {old}"
     if kind == "substitution":
         new = NUCLEOTIDES.replace(old, "")[random.integers(3)]
-        return before + new + behind, f"substitution {at + 1} {old}>{new}"
+        return before + new + after, f"substitution {at + 1} {old}>{new}"
     places = [i for i, (a, b) in enumerate(pairwise(sequence)) if a != b]
     if kind == SWAP and places:
         at = places[random.integers(len(places))]
@@ -97,36 +102,38 @@ def _edited(sequence: str, kinds: Sequence[str], random: np.random.Generator) ->
 
 
 def describe_edit(real: str, mutated: str) -> tuple[str, float]:
-    """What was done to a gene, as far as both sequences tell, and where.
+    """Infer the edit between a gene and its mutated copy, and where it is.
 
     Returns
     -------
-    "insertion", "deletion", "substitution" or "swap"; "none" for equal sequences; "several: shorter", "several: as
-    long" or "several: longer" where one edit does not explain it. And the middle of what differs, as a share of the
-    gene (0 its first nucleotide, 1 its last).
+    kind : str
+        "insertion", "deletion", "substitution" or "swap"; "none" for equal sequences; "several: shorter", "several: as
+        long" or "several: longer" where one edit does not explain the difference.
+    position : float
+        Middle of the differing stretch, 0 (start of the gene) to 1 (its end).
     """
     shorter = min(len(real), len(mutated))
     head = next((i for i in range(shorter) if real[i] != mutated[i]), shorter)
     tail = next((i for i in range(shorter - head) if real[-1 - i] != mutated[-1 - i]), shorter - head)
     one, other = real[head : len(real) - tail], mutated[head : len(mutated) - tail]
-    where = min(1.0, (head + len(one) / 2) / len(real)) if real else 0.0
+    position = min(1.0, (head + len(one) / 2) / len(real)) if real else 0.0
     if not one and not other:
-        return "none", where
+        return "none", position
     if len(one) + len(other) == 1:
-        return "deletion" if one else "insertion", where
+        return "deletion" if one else "insertion", position
     if len(one) == len(other) == 1:
-        return "substitution", where
+        return "substitution", position
     if len(one) == 2 and one == other[::-1]:
-        return SWAP, where
+        return SWAP, position
     change = len(mutated) - len(real)
-    return f"several: {'shorter' if change < 0 else 'longer' if change else 'as long'}", where
+    return f"several: {'shorter' if change < 0 else 'longer' if change else 'as long'}", position
 
 
 def read_pairs(path: str | os.PathLike) -> pd.DataFrame:
     """Read pairs from CSV, gzipped or not.
 
     The columns are those of the paper (``NCBIGeneID, RealNucleotideSequence, MutatedNucleotideSequence``) or ``id,
-    real, mutated``; sequences are plain or written ``<ACGT>``. Other columns are left out.
+    real, mutated``; sequences are plain or written ``<ACGT>``. Other columns are ignored.
 
     Returns
     -------
@@ -146,12 +153,12 @@ def read_pairs(path: str | os.PathLike) -> pd.DataFrame:
         try:
             names = [name.strip() for name in next(reader, [])]
             header = [COLUMNS.get(name, name) for name in names]
-            if missing := [ours for ours in COLUMNS.values() if ours not in header]:
+            if missing := [name for name in COLUMNS.values() if name not in header]:
                 raise DataError(
                     f"{path}: no column for {', '.join(missing)}; a file of pairs has {', '.join(COLUMNS)} or "
                     f"{', '.join(COLUMNS.values())} (this one has {', '.join(names)[:200] or 'nothing'})"
                 )
-            order = [header.index(ours) for ours in COLUMNS.values()]
+            order = [header.index(name) for name in COLUMNS.values()]
             for number, row in enumerate(reader, 1):
                 if not row:
                     continue
@@ -182,9 +189,8 @@ def _sequence(where: str, which: str, text: str) -> str:
 
 
 def write_pairs(pairs: pd.DataFrame, path: str | os.PathLike) -> Path:
-    """Write pairs as CSV whole or not at all: the paper's columns, and the edits where they are known."""
-    names = {ours: theirs for theirs, ours in COLUMNS.items()}
-    out = pairs.rename(columns=names)
+    """Write pairs atomically as CSV with the paper's columns, and the edits where they are known."""
+    out = pairs.rename(columns={column: csv_column for csv_column, column in COLUMNS.items()})
     for column in ("RealNucleotideSequence", "MutatedNucleotideSequence"):
         out[column] = "<" + out[column] + ">"
     text = io.StringIO()

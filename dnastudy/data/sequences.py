@@ -1,4 +1,4 @@
-"""Alphabet, encoding, reverse complement and FASTA: the ground floor, without any notion of a gene or a model."""
+"""Nucleotide sequences: alphabet, encoding to integer codes, reverse complement."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ _COMPLEMENT = str.maketrans(NUCLEOTIDES, "TGCA")
 
 @dataclass(frozen=True)
 class EncodedSequences:
-    """Many sequences as one stream of codes, each followed by the end symbol.
+    """Sequences as one array of codes, each followed by the end symbol.
 
     Attributes
     ----------
     symbols : uint8 array, shape (nucleotides + sequences,)
-        0..3 for A, C, G, T and ``END`` after each sequence: exactly the events a model is asked to predict.
+        0..3 for A, C, G, T, and ``END`` after each sequence: the symbols that a model predicts.
     starts : int64 array, shape (sequences + 1,)
         Where each sequence starts in ``symbols``; the last entry is ``len(symbols)``.
     types : array of str, shape (sequences,), optional
-        Gene type of each sequence, for models that learn to write genes of a type; "" where it is not known.
+        Gene type of each sequence, for models that are conditioned on it; "" where it is unknown.
     vocab_size : int
-        Size of the alphabet: 4, but for text that models of genes are compared on (`texts`); its codes are 0, 1, ...,
-        and the code of the end is ``vocab_size``.
+        Size of the alphabet: 4, except for texts that genes are compared with (`corpora`). Codes are 0, 1, ..., and
+        the end symbol is ``vocab_size``.
     """
 
     symbols: np.ndarray
@@ -64,17 +64,17 @@ class EncodedSequences:
 
     @property
     def lengths(self) -> np.ndarray:
-        """Nucleotides of each sequence, shape (sequences,)."""
+        """Length of each sequence without its end symbol, nt, shape (sequences,)."""
         return np.diff(self.starts) - 1
 
     @property
     def nucleotides(self) -> int:
-        """Nucleotides in all."""
+        """Total length of the sequences, nt."""
         return len(self.symbols) - len(self)
 
 
 def encode(sequences: Sequence[str] | EncodedSequences, types: Sequence[str] | None = None) -> EncodedSequences:
-    """Encode strings over A C G T (upper case), with their gene ``types``; what is encoded is returned as it is.
+    """Encode strings of upper-case A C G T, with their gene ``types``; encoded sequences are returned unchanged.
 
     Raises
     ------
@@ -84,40 +84,40 @@ def encode(sequences: Sequence[str] | EncodedSequences, types: Sequence[str] | N
     if isinstance(sequences, EncodedSequences):
         return sequences
     if isinstance(sequences, str):
-        raise TypeError("encode wants a list of sequences, not one string")
+        raise TypeError("encode takes a list of sequences, not one string")
     sequences, types = list(sequences), None if types is None else np.array(types, dtype=str)
     if not sequences:
         return EncodedSequences(np.empty(0, np.uint8), np.zeros(1, np.int64), types)
     text = _SEPARATOR.join(sequences) + _SEPARATOR
-    # bytes.translate is a few times faster than indexing; the array is read-only
+    # bytes.translate is several times faster than indexing; the array is read-only
     symbols = np.frombuffer(text.encode("utf-8").translate(_TRANSLATION), dtype=np.uint8)
     lengths = np.fromiter(map(len, sequences), dtype=np.int64, count=len(sequences))
     starts = np.concatenate([[0], np.cumsum(lengths + 1)])
     if symbols.max() > END or len(symbols) != starts[-1] or np.count_nonzero(symbols == END) != len(sequences):
         for index, sequence in enumerate(sequences):
-            if found := INVALID_NUCLEOTIDE.search(sequence):
+            if bad := INVALID_NUCLEOTIDE.search(sequence):
                 raise ValueError(
-                    f"sequence {index} has {found.group()!r} at position {found.start() + 1}; only A, C, G, T are known"
+                    f"sequence {index} has {bad.group()!r} at position {bad.start() + 1}; only A, C, G, T are known"
                 )
     return EncodedSequences(symbols, starts, types)
 
 
 def map_parts(function: Callable[[EncodedSequences, slice], Any], encoded: EncodedSequences, size: int) -> list[Any]:
-    """Apply ``function`` to runs of whole sequences, in threads; results in their order.
+    """Apply ``function`` to groups of consecutive sequences in threads; return the results in order.
 
     Parameters
     ----------
     function : callable
-        Gets the run, and its place in ``encoded.symbols``.
+        Takes a group of sequences and its slice of ``encoded.symbols``.
     size : int
-        Symbols a run has about.
+        Approximate number of symbols of a group.
     """
     cuts = np.unique(np.append(np.searchsorted(encoded.starts, np.arange(0, encoded.starts[-1], size)), len(encoded)))
     parts = []
-    for a, b in pairwise(cuts.tolist()):
-        here = slice(encoded.starts[a], encoded.starts[b])
-        starts = encoded.starts[a : b + 1] - encoded.starts[a]
-        parts.append((EncodedSequences(encoded.symbols[here], starts, vocab_size=encoded.vocab_size), here))
+    for first, last in pairwise(cuts.tolist()):
+        place = slice(encoded.starts[first], encoded.starts[last])
+        starts = encoded.starts[first : last + 1] - encoded.starts[first]
+        parts.append((EncodedSequences(encoded.symbols[place], starts, vocab_size=encoded.vocab_size), place))
     if len(parts) < 2:
         return [function(*part) for part in parts]
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
@@ -125,7 +125,7 @@ def map_parts(function: Callable[[EncodedSequences, slice], Any], encoded: Encod
 
 
 def choose(encoded: EncodedSequences, indices: Iterable[int]) -> EncodedSequences:
-    """Return the sequences of these indices, in their order."""
+    """Return the sequences with these indices, in the order of ``indices``."""
     indices = np.fromiter(indices, dtype=np.int64)
     parts = [encoded.symbols[encoded.starts[i] : encoded.starts[i + 1]] for i in indices]
     starts = np.concatenate([[0], np.cumsum([len(part) for part in parts], dtype=np.int64)])
@@ -135,7 +135,7 @@ def choose(encoded: EncodedSequences, indices: Iterable[int]) -> EncodedSequence
 
 
 def evenly_spaced(encoded: EncodedSequences, nucleotides: int) -> EncodedSequences:
-    """Return sequences spread evenly over all, with about so many nucleotides, and at least one."""
+    """Return evenly spaced sequences with about this many nucleotides in total, at least one sequence."""
     share = min(1.0, nucleotides / max(encoded.nucleotides, 1))
     if share == 1:
         return encoded
@@ -143,22 +143,23 @@ def evenly_spaced(encoded: EncodedSequences, nucleotides: int) -> EncodedSequenc
 
 
 def decode(codes: np.ndarray) -> str:
-    """Letters of an array of nucleotide codes (0..3), shape (length,)."""
+    """Return the sequence of an array of nucleotide codes (0..3), shape (length,)."""
     return _LETTERS[np.asarray(codes, dtype=np.uint8)].tobytes().decode()
 
 
 def reverse_complement(sequence: str) -> str:
-    """Sequence of the other strand, read 5' to 3' (A C G T only)."""
+    """Return the sequence of the other strand, 5' to 3' (A C G T only)."""
     return sequence.translate(_COMPLEMENT)[::-1]
 
 
-FIRST = ord("0")
-"""The letters of other alphabets are the characters from this one on."""
-MOST = 127 - FIRST
+FIRST_SYMBOL = ord("0")
+"""First symbol of alphabets other than A C G T; the others are the characters after it."""
+MAX_VOCAB_SIZE = 127 - FIRST_SYMBOL
+"""Largest alphabet whose symbols are printable ASCII."""
 
 
 def encode_symbols(sequences: Sequence[str], vocab_size: int = len(NUCLEOTIDES)) -> EncodedSequences:
-    """`sequences.encode` for an alphabet of this size: A C G T for 4, else the characters from "0" on.
+    """Encode strings over an alphabet of this size: A C G T for 4, otherwise the characters from "0" on.
 
     Raises
     ------
@@ -167,32 +168,34 @@ def encode_symbols(sequences: Sequence[str], vocab_size: int = len(NUCLEOTIDES))
     """
     if vocab_size == len(NUCLEOTIDES):
         return encode(sequences)
-    if not 2 <= vocab_size <= MOST:
-        raise ValueError(f"an alphabet of {vocab_size} letters: 2 to {MOST} are known")
+    if not 2 <= vocab_size <= MAX_VOCAB_SIZE:
+        raise ValueError(f"vocab_size={vocab_size}: 2 to {MAX_VOCAB_SIZE}")
     if isinstance(sequences, str):
-        raise TypeError("encode_symbols wants a list of sequences, not one string")
+        raise TypeError("encode_symbols takes a list of sequences, not one string")
     sequences = list(sequences)
     lengths = np.fromiter(map(len, sequences), dtype=np.int64, count=len(sequences))
     starts = np.concatenate([[0], np.cumsum(lengths + 1)])
-    end = chr(FIRST + vocab_size)
-    # what is not ASCII is several bytes, none of them a letter
-    coded = "".join(text + end for text in sequences).encode("utf-8", "surrogatepass")
-    codes = np.frombuffer(coded, np.uint8) - FIRST
+    end = chr(FIRST_SYMBOL + vocab_size)
+    # characters outside ASCII become several bytes, none of which is a symbol
+    text = "".join(sequence + end for sequence in sequences).encode("utf-8", "surrogatepass")
+    codes = np.frombuffer(text, np.uint8) - FIRST_SYMBOL
     wrong = codes > vocab_size if len(codes) == starts[-1] else np.ones(1, bool)
     if wrong.any() or np.count_nonzero(codes == vocab_size) != len(sequences):
-        for index, text in enumerate(sequences):
-            for position, character in enumerate(text, 1):
-                if not FIRST <= ord(character) < FIRST + vocab_size:
+        for index, sequence in enumerate(sequences):
+            for position, character in enumerate(sequence, 1):
+                if not FIRST_SYMBOL <= ord(character) < FIRST_SYMBOL + vocab_size:
                     raise ValueError(
-                        f"sequence {index} has {character!r} at position {position}; {vocab_size} letters "
-                        f"are known, from {chr(FIRST)!r} to {chr(FIRST + vocab_size - 1)!r}"
+                        f"sequence {index} has {character!r} at position {position}; the {vocab_size} symbols "
+                        f"are those from {chr(FIRST_SYMBOL)!r} to {chr(FIRST_SYMBOL + vocab_size - 1)!r}"
                     )
     return EncodedSequences(codes, starts, vocab_size=vocab_size)
 
 
 def encode_for(vocab_size: int, sequences: Sequence[str] | EncodedSequences) -> EncodedSequences:
-    """`sequences.encode` for a model of so many letters; ModelError for sequences of another alphabet."""
+    """Encode sequences for a model whose alphabet has this size; ModelError for sequences of another alphabet."""
     encoded = encode(sequences)
     if len(encoded) and encoded.vocab_size != vocab_size:
-        raise ModelError(f"the model knows {vocab_size} letters, and the sequences are of {encoded.vocab_size}")
+        raise ModelError(
+            f"the model has an alphabet of {vocab_size} symbols, the sequences one of {encoded.vocab_size}"
+        )
     return encoded

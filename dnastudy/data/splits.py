@@ -1,4 +1,4 @@
-"""Cutting one gene table into train, validation and test: at random, or by families; and taking a part of one."""
+"""Splits of a gene table into train, validation and test, at random or by families; and random subsets."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ import pandas as pd
 def random_split(
     frame: pd.DataFrame, fractions: Sequence[float] = (0.6, 0.2, 0.2), seed: int = 0
 ) -> tuple[pd.DataFrame, ...]:
-    """Cut a gene table at random into disjoint parts, as the paper does.
+    """Split a gene table at random into disjoint parts, as the paper does.
 
-    Relatives of one gene may fall into different parts: that is the leak the study measures.
+    Homologs of one gene may fall into different parts; the study measures what this leak is worth.
 
     Parameters
     ----------
     frame : DataFrame
-        Rows to share out; each comes back whole and once.
+        Genes to split; each row is in exactly one part.
     fractions : floats
-        Share of each part, summing to 1. Parts end at the cumulative shares rounded down, so 22,886 genes give the
+        Share of each part, summing to 1. Parts end at the cumulative shares, rounded down: 22,886 genes give the
         paper's 13,731 / 4,577 / 4,578.
     seed : int
         The same seed and row order give the same parts on every machine (PCG64).
@@ -46,32 +46,33 @@ def random_split(
     return tuple(part.reset_index(drop=True) for part in parts)
 
 
-LARGEST, SMALLEST = 0.01, 10
-"""A cluster of more than this share of all genes, and of at least so many, is for training: a few large families would
-be most of a held-out part."""
+LARGE_SHARE, LARGE_SIZE = 0.01, 10
+"""A cluster of more than this share of all genes and at least this many genes goes to the first part: a few large
+families would otherwise make up most of a held-out part."""
 
 
 def family_split(
-    frame: pd.DataFrame, links: pd.DataFrame, fractions: Sequence[float] = (0.6, 0.2, 0.2), seed: int = 0
+    frame: pd.DataFrame, pairs: pd.DataFrame, fractions: Sequence[float] = (0.6, 0.2, 0.2), seed: int = 0
 ) -> tuple[pd.DataFrame, ...]:
-    """Cut a gene table so that no gene has a relative in an earlier part than its own.
+    """Split a gene table so that no gene has a homolog (a relative) in an earlier part than its own.
 
-    Genes that are relatives of each other, directly or by a chain, are a cluster, and stay together. A gene may also be
-    a short piece of a longer one, which then is its relative without having it for one: the cluster of the piece goes
-    to no later part than that of the longer gene. Within that, clusters are dealt out, the largest first, to where most
-    is missing of their gene types; those of more than `LARGEST` of all genes, and at least `SMALLEST`, go to the first
-    part.
+    Genes that are homologs of each other, directly or through a chain, form a cluster and stay together. Homology can
+    be one-sided: a long gene covers a short fragment of it, but the fragment does not cover enough of the long gene.
+    The cluster of the fragment then goes to no later part than that of the long gene. Within these limits clusters are
+    assigned, the largest first, to the part that lacks most of their gene types; clusters above `LARGE_SHARE` and
+    `LARGE_SIZE` go to the first part.
 
     Parameters
     ----------
     frame : DataFrame
-        Rows to share out, with ``type``; each comes back whole and once.
-    links : DataFrame
-        Which row ``query`` has which row ``target`` for a relative (see `relatives.links`).
+        Genes to split, with ``type``; each row is in exactly one part.
+    pairs : DataFrame
+        Row numbers ``query`` and ``target``: the gene ``target`` is a homolog of ``query`` (see
+        `homology.mmseqs.homolog_pairs`).
     fractions : floats
-        Wanted share of each part, summing to 1; met as well as whole clusters allow.
+        Target share of each part, summing to 1; met as closely as whole clusters allow.
     seed : int
-        Decides between clusters that fit alike.
+        Decides between clusters that fit equally well.
 
     Returns
     -------
@@ -86,47 +87,52 @@ def family_split(
     from scipy.sparse.csgraph import connected_components
 
     fractions, count = _checked(fractions), len(frame)
-    pairs = (links["query"].to_numpy(), links["target"].to_numpy())
-    graph = coo_array((np.ones(len(links)), pairs), shape=(count, count))
-    clusters, of = connected_components(graph, directed=True, connection="strong")
-    longer, pieces = [[] for _ in range(clusters)], [[] for _ in range(clusters)]
-    for a, b in {(a, b) for a, b in zip(of[pairs[0]].tolist(), of[pairs[1]].tolist(), strict=True) if a != b}:
-        longer[a].append(b)
-        pieces[b].append(a)
+    queries, targets = pairs["query"].to_numpy(), pairs["target"].to_numpy()
+    graph = coo_array((np.ones(len(pairs)), (queries, targets)), shape=(count, count))
+    clusters, cluster_of = connected_components(graph, directed=True, connection="strong")
+    # between clusters homology is one-sided: of a fragment (query) with a longer gene (target)
+    longer, fragments = [[] for _ in range(clusters)], [[] for _ in range(clusters)]
+    between = zip(cluster_of[queries].tolist(), cluster_of[targets].tolist(), strict=True)
+    for fragment, long in {(a, b) for a, b in between if a != b}:
+        longer[fragment].append(long)
+        fragments[long].append(fragment)
 
-    types, number = np.unique(frame["type"].to_numpy(dtype=str), return_inverse=True)
-    held = np.zeros((clusters, len(types)))
-    np.add.at(held, (of, number), 1)
-    wanted = np.outer(fractions, held.sum(axis=0))
-    given = np.zeros_like(wanted)
+    types, type_of = np.unique(frame["type"].to_numpy(dtype=str), return_inverse=True)
+    sizes = np.zeros((clusters, len(types)))  # genes of each type in each cluster
+    np.add.at(sizes, (cluster_of, type_of), 1)
+    wanted = np.outer(fractions, sizes.sum(axis=0))
+    assigned = np.zeros_like(wanted)
     random = np.random.Generator(np.random.PCG64(seed))
     first, last = np.zeros(clusters, dtype=int), np.full(clusters, len(fractions) - 1)
     order = random.permutation(clusters)
-    for cluster in order[np.argsort(-held[order].sum(axis=1), kind="stable")].tolist():
-        own = held[cluster]
-        open_to = range(first[cluster], last[cluster] + 1)
-        if own.sum() > max(LARGEST * count, SMALLEST - 1) and open_to[0] == 0:
-            open_to = [0]
-        # how full each part would be of the types that the cluster has
-        full = [float(own @ ((given[part] + own) / wanted[part])) for part in open_to]
-        part = open_to[int(np.argmin(full))]
-        given[part] += own
-        first[_reached(longer, cluster)] = np.maximum(first[_reached(longer, cluster)], part)
-        last[_reached(pieces, cluster)] = np.minimum(last[_reached(pieces, cluster)], part)
+    for cluster in order[np.argsort(-sizes[order].sum(axis=1), kind="stable")].tolist():
+        genes = sizes[cluster]
+        allowed = range(first[cluster], last[cluster] + 1)
+        if genes.sum() > max(LARGE_SHARE * count, LARGE_SIZE - 1) and allowed[0] == 0:
+            allowed = [0]
+        # how full each part would be of the gene types of the cluster
+        fullness = [float(genes @ ((assigned[part] + genes) / wanted[part])) for part in allowed]
+        part = allowed[int(np.argmin(fullness))]
+        assigned[part] += genes
+        first[_reachable(longer, cluster)] = np.maximum(first[_reachable(longer, cluster)], part)
+        last[_reachable(fragments, cluster)] = np.minimum(last[_reachable(fragments, cluster)], part)
         first[cluster] = last[cluster] = part
-    if not given.sum(axis=1).all():
+    if not assigned.sum(axis=1).all():
         families = "1 family" if clusters == 1 else f"{clusters} families"
         raise ValueError(
-            f"fractions {fractions}: {count} genes of {families}, the largest of {held.sum(axis=1).max():.0f}, do not "
-            "fill every part with whole families; take more genes, other fractions, or a random split"
+            f"fractions {fractions}: {count} genes of {families}, the largest of {sizes.sum(axis=1).max():.0f}, do not "
+            "fill every part with whole families; use more genes, other fractions, or a random split"
         )
     order = random.permutation(count)
-    side = first[of[order]]
-    return tuple(frame.iloc[order[side == part]].reset_index(drop=True) for part in range(len(fractions)))
+    part_of = first[cluster_of[order]]
+    return tuple(frame.iloc[order[part_of == part]].reset_index(drop=True) for part in range(len(fractions)))
 
 
 def subset(frame: pd.DataFrame, fraction: float, seed: int = 0) -> pd.DataFrame:
-    """A random part of a gene table, at least one gene, in its order; of one seed, smaller parts lie in larger ones."""
+    """Return a random ``fraction`` of a gene table, at least one gene, in its order.
+
+    With the same seed, smaller subsets are contained in larger ones.
+    """
     if not 0 < fraction <= 1:
         raise ValueError(f"fraction {fraction}: above 0 and at most 1")
     order = np.random.Generator(np.random.PCG64(seed)).permutation(len(frame))
@@ -143,11 +149,11 @@ def _checked(fractions: Sequence[float]) -> list[float]:
     return fractions
 
 
-def _reached(neighbours: list[list[int]], start: int) -> list[int]:
-    """All that chains of neighbours lead to."""
-    found, waiting = set(), [start]
+def _reachable(neighbours: list[list[int]], start: int) -> list[int]:
+    """All nodes that can be reached from ``start`` through neighbours."""
+    reachable, waiting = set(), [start]
     while waiting:
-        new = [other for other in neighbours[waiting.pop()] if other not in found]
-        found.update(new)
+        new = [node for node in neighbours[waiting.pop()] if node not in reachable]
+        reachable.update(new)
         waiting += new
-    return sorted(found)
+    return sorted(reachable)

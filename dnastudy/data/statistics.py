@@ -1,6 +1,6 @@
-"""Aggregated facts about gene tables: what the data chapter shows for real and simulated genes side by side.
+"""Summary statistics of gene tables, as the data chapter compares them between real and simulated genes.
 
-Pure functions on tables; a description holds no sequence and no id, and goes into JSON as it is.
+A description holds no sequence and no gene id, only what can be written to JSON.
 """
 
 from __future__ import annotations
@@ -10,65 +10,31 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from dnastudy.data.sequences import END, NUCLEOTIDES, EncodedSequences, encode
+from dnastudy.data.kmers import conditional_entropy, cpg_ratio, gc_share, kmer_counts
+from dnastudy.data.sequences import NUCLEOTIDES, encode
 
 LENGTH_BINS = np.arange(0, 1001, 50)
 """Edges of the length histogram, in nt: 1-50, 51-100, ..., 951-1000, then everything longer."""
 QUANTILES = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
 IDENTITY_BINS = (0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
-"""Lower edges of the bins of the nearest relative's identity; the last one reaches to 1."""
+"""Lower edges of the bins of identity to the nearest homolog; the last bin ends at 1."""
 MAX_ORDER = 3
+"""Longest context of the conditional entropies, nt."""
 DIGITS = 6
+"""Decimals of every number of a description."""
 _LETTERS = list(enumerate(NUCLEOTIDES))
 
 
-def kmer_counts(sequences: Sequence[str] | EncodedSequences, k: int) -> np.ndarray:
-    """Occurrences of each k-mer inside the sequences, shape (4,) * k, axes in the order A C G T; no end symbols.
-
-    Raises
-    ------
-    ValueError
-        Unless 1 <= k <= 12.
-    """
-    if not 1 <= k <= 12:
-        raise ValueError(f"k={k}: 1 to 12")
-    symbols = encode(sequences).symbols
-    windows = max(len(symbols) - k + 1, 0)
-    code = np.zeros(windows, dtype=np.int64)
-    inside = np.ones(windows, dtype=bool)
-    for offset in range(k):
-        part = symbols[offset : offset + windows]
-        code = code * 4 + part
-        inside &= part != END
-    return np.bincount(code[inside], minlength=4**k).reshape((4,) * k)
-
-
-def conditional_entropy(counts: np.ndarray) -> float:
-    """Plug-in entropy of the last letter given those before it, in bits, from k-mer counts of shape (4,) * k."""
-    counts = counts.reshape(-1, counts.shape[-1]).astype(float)
-    contexts = counts.sum(axis=1, keepdims=True)
-    if contexts.sum() == 0:
-        return float("nan")
-    p = np.divide(counts, contexts, out=np.ones_like(counts), where=counts > 0)
-    return float(-(counts * np.log2(p)).sum() / contexts.sum())
-
-
-def cpg_ratio(bases: np.ndarray, pairs: np.ndarray) -> float:
-    """Observed over expected CpG: p(CG) / (p(C) p(G)), from counts of shape (4,) and (4, 4); nan if undefined."""
-    expected = bases[1] / max(bases.sum(), 1) * bases[2] / max(bases.sum(), 1)
-    return float(pairs[1, 2] / pairs.sum() / expected) if expected > 0 and pairs.sum() else float("nan")
-
-
 def describe_part(frame: pd.DataFrame) -> dict:
-    """Facts about one gene table.
+    """Summary statistics of one gene table.
 
     Returns
     -------
     dict with ``genes``; ``nucleotides``; ``length`` (mean and quantiles, nt); ``length_histogram`` (edges in nt, genes
     with edge < length <= next edge, and the ``longer`` ones); ``bases`` and ``dinucleotides`` (shares); ``gc`` (share);
     ``cpg_observed_over_expected``; ``conditional_entropy`` (bits, plug-in, by order 0..3); ``types``, the most frequent
-    first, each with genes, share, length quartiles (nt), gc and cpg_observed_over_expected. None marks what an empty
-    table or too few letters leave undefined.
+    first, each with genes, share, length quartiles (nt), gc and cpg_observed_over_expected. None where an empty table
+    or too few bases leave a value undefined.
     """
     encoded = encode(frame["sequence"].tolist())
     lengths = encoded.lengths
@@ -85,22 +51,22 @@ def describe_part(frame: pd.DataFrame) -> dict:
             "longer": int((lengths > LENGTH_BINS[-1]).sum()),
         },
         "bases": _shares(dict(zip(NUCLEOTIDES, bases, strict=True))),
-        "gc": _number(_gc(bases)),
+        "gc": _number(gc_share(bases)),
         "dinucleotides": _shares({a + b: pairs[i, j] for i, a in enumerate(NUCLEOTIDES) for j, b in _LETTERS}),
-        "cpg_observed_over_expected": _number(cpg_ratio(bases, pairs)),
+        "cpg_observed_over_expected": _number(cpg_ratio(bases, pairs.ravel())),
         "conditional_entropy": entropies,
         "types": _types(frame),
     }
 
 
-def describe_relatives(table: pd.DataFrame) -> dict:
-    """Facts about a table of `dnastudy.relatives.nearest_homologs`.
+def describe_homologs(table: pd.DataFrame) -> dict:
+    """Summary of a table of nearest homologs, as `homology.mmseqs.nearest_homologs` returns it.
 
     Returns
     -------
-    dict with ``genes``; ``share_at_70`` and ``share_at_80`` (share of genes whose nearest relative has at least that
-    identity, in percent, over the coverage asked for); ``identity_histogram`` (lower edges, genes in each bin, and
-    those with ``none``).
+    dict with ``genes``; ``share_at_70`` and ``share_at_80`` (share of genes whose nearest homolog has at least
+    70 or 80 % identity, at the coverage of the search); ``identity_histogram`` (lower edges, genes in
+    each bin, and genes with ``none``).
     """
     identity = table["identity"].to_numpy(dtype=float)
     counts, _ = np.histogram(identity, bins=[*IDENTITY_BINS, 1.0])
@@ -116,26 +82,26 @@ def describe_relatives(table: pd.DataFrame) -> dict:
     }
 
 
-def describe_genes(splits: Mapping[str, pd.DataFrame], relatives: Mapping[str, pd.DataFrame] | None = None) -> dict:
-    """Facts about a study's genes, ready for JSON.
+def describe_genes(splits: Mapping[str, pd.DataFrame], homologs: Mapping[str, pd.DataFrame] | None = None) -> dict:
+    """Summary statistics of a study's genes, ready for JSON.
 
     Parameters
     ----------
     splits : mapping of names to gene tables
         Usually train, validation and test.
-    relatives : mapping of names to tables, optional
-        What `dnastudy.relatives.study_homologs` returns for the same splits; without it that part is empty.
+    homologs : mapping of names to tables, optional
+        What `homology.mmseqs.study_homologs` returns for the same splits; without it that part is empty.
 
     Returns
     -------
     dict with ``parts`` (`describe_part` of each split and of ``all`` of them together) and ``relatives``
-    (`describe_relatives` by name). The same tables give the same dict.
+    (`describe_homologs` by name). The same tables give the same dict.
     """
     parts = {name: describe_part(frame) for name, frame in splits.items()}
     parts["all"] = describe_part(pd.concat(list(splits.values()), ignore_index=True))
     return {
         "parts": parts,
-        "relatives": {name: describe_relatives(table) for name, table in (relatives or {}).items()},
+        "relatives": {name: describe_homologs(table) for name, table in (homologs or {}).items()},
     }
 
 
@@ -154,10 +120,6 @@ def _shares(counts: Mapping[str, int]) -> dict[str, float | None]:
     return {name: _number(count / total) if total else None for name, count in counts.items()}
 
 
-def _gc(bases: np.ndarray) -> float:
-    return (bases[1] + bases[2]) / bases.sum() if bases.sum() else float("nan")
-
-
 def _types(frame: pd.DataFrame) -> list[dict]:
     rows = []
     for name, group in frame.groupby("type"):
@@ -169,8 +131,8 @@ def _types(frame: pd.DataFrame) -> list[dict]:
                 "genes": len(group),
                 "share": _number(len(group) / len(frame)),
                 "length": _quantiles(encoded.lengths, (0.25, 0.5, 0.75)),
-                "gc": _number(_gc(bases)),
-                "cpg_observed_over_expected": _number(cpg_ratio(bases, pairs)),
+                "gc": _number(gc_share(bases)),
+                "cpg_observed_over_expected": _number(cpg_ratio(bases, pairs.ravel())),
             }
         )
     return sorted(rows, key=lambda row: (-row["genes"], row["type"]))

@@ -97,11 +97,15 @@ def with_interval(frame: pd.DataFrame, column: str, digits: int = 4) -> pd.Serie
     """
 
     def shown(value: float, low: float, high: float) -> str:
-        alone = f"{value:.{digits}f}"
-        return alone if pd.isna(low) else f"{alone} ({low:.{digits}f} to {high:.{digits}f})"
+        return f"{value:.{digits}f}" if pd.isna(low) else estimate(value, low, high, f".{digits}f")
 
     triples = zip(frame[column], frame["low"], frame["high"], strict=True)
     return pd.Series([shown(*row) for row in triples], index=frame.index, dtype=object)
+
+
+def estimate(value: float, low: float, high: float, style: str = ".3f") -> str:
+    """Text ``value (low to high)`` of one figure and its 95 % interval; ``style`` is the format of all three."""
+    return f"{value:{style}} ({low:{style}} to {high:{style}})"
 
 
 def _row(tag: str, cells: Any, sides: list[str], extra: str = "") -> str:
@@ -111,12 +115,12 @@ def _row(tag: str, cells: Any, sides: list[str], extra: str = "") -> str:
 
 def share(row: pd.Series) -> str:
     """What the last doubling saved, with its interval."""
-    return f"{row['doubling']:.1%} ({row['doubling_low']:.1%} to {row['doubling_high']:.1%})"
+    return estimate(row["doubling"], row["doubling_low"], row["doubling_high"], ".1%")
 
 
 def figure(row: Any, name: str, digits: int = 3) -> str:
     """A figure and its interval from a row of these tables."""
-    return f"{row[name]:.{digits}f} ({row[f'{name}_low']:.{digits}f} to {row[f'{name}_high']:.{digits}f})"
+    return estimate(row[name], row[f"{name}_low"], row[f"{name}_high"], f".{digits}f")
 
 
 def amount(value: float) -> str:

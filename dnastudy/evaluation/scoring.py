@@ -1,4 +1,4 @@
-"""From a model and genes to scores: log-probabilities of each gene, from which every metric is computed."""
+"""From a model and genes to scores: the log-probabilities of each gene, from which every metric is computed."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from dnastudy.data.sequences import NUCLEOTIDES, EncodedSequences, encode_symbol
 from dnastudy.models.base import LanguageModel
 
 BATCH_NUCLEOTIDES = 4_000_000
+"""Nucleotides that are scored at a time."""
 POSITION_EDGES = [0, 25, 50, 100, 200, 400, 700]
-"""First nucleotides (from 0) of the stretches of a gene that are summed apart; the last has no end."""
+"""Where the parts of a gene begin (from 0) whose log-probabilities are summed separately; the last part has no end."""
 SCORE_COLUMNS = ["id", "nucleotides", "log_prob", "nucleotide_log_prob", "paper_log_prob", "paper_events"]
 
 
@@ -24,25 +25,25 @@ def score(
     progress: Callable[[int], None] | None = None,
     prequential: bool = False,
 ) -> pd.DataFrame:
-    """Score each gene on its own.
+    """Score each gene, independently of the others.
 
     Parameters
     ----------
     genes : DataFrame
         A gene table.
     progress : callable, optional
-        Told the number of genes scored after each batch.
+        Called after each batch with the number of genes scored in it.
     prequential : bool
-        Let each gene join what the model has learned once it is scored, in their order, as compressors of a whole file
-        do (Dawid 1984); the model then knows them all.
+        Update the model with each gene once that gene is scored, in their order, as compressors of a whole file do
+        (Dawid 1984). The model is changed: afterwards it is trained on all of the genes.
 
     Returns
     -------
-    DataFrame, one row a gene: ``id``; ``nucleotides``; ``log_prob``, nats, of the whole sequence and its end as the
-    model gives it (-inf if it knows no end); ``nucleotide_log_prob``, nats, renormalised over A C G T;
+    DataFrame, one row a gene: ``id``; ``nucleotides``; ``log_prob``, nats, of the whole sequence and its end by the
+    model (-inf if the model has no end symbol); ``nucleotide_log_prob``, nats, renormalised over A C G T;
     ``paper_log_prob`` (nats) over the ``paper_events`` of the paper's protocol (NaN and 0 where there is none);
-    ``log_prob_from_1``, ``log_prob_from_26``, ...: ``nucleotide_log_prob`` from that position to where the next begins
-    (`POSITION_EDGES`).
+    ``log_prob_from_1``, ``log_prob_from_26``, ...: the part of ``nucleotide_log_prob`` from that position to where the
+    next part begins (`POSITION_EDGES`).
     """
     rows = []
     events = model.paper_events
@@ -55,36 +56,36 @@ def score(
         else:
             paper = raw if events else np.full(len(batch), math.nan)
         count = {None: 0 * encoded.lengths, "nucleotides": encoded.lengths}.get(events, encoded.lengths + 1)
-        stretches = np.array([_stretches(row) for row in renormalised]).T
-        rows.append((encoded.lengths, raw, nucleotides, paper, count, *stretches))
+        parts = np.array([_part_sums(row) for row in renormalised]).T
+        rows.append((encoded.lengths, raw, nucleotides, paper, count, *parts))
         if prequential:
             model.update(encoded)
         if progress:
             progress(len(batch))
     columns = [np.concatenate(parts) for parts in zip(*rows, strict=True)] if rows else [[]] * (5 + len(POSITION_EDGES))
-    names = [*SCORE_COLUMNS, *map(stretch, POSITION_EDGES)]
+    names = [*SCORE_COLUMNS, *map(position_column, POSITION_EDGES)]
     return pd.DataFrame(dict(zip(names, [genes["id"].to_numpy(), *columns], strict=True)))
 
 
-def stretch(edge: int) -> str:
-    """Name of the column with the log-probability of the stretch that begins after ``edge`` nucleotides."""
+def position_column(edge: int) -> str:
+    """Return the name of the column with the log-probability of the part that begins after ``edge`` nucleotides."""
     return f"log_prob_from_{edge + 1}"
 
 
-def _stretches(row: np.ndarray) -> list[float]:
-    """Sums of a gene's log-probabilities over the stretches between `POSITION_EDGES`."""
+def _part_sums(row: np.ndarray) -> list[float]:
+    """Return the sums of a gene's log-probabilities over its parts between `POSITION_EDGES`."""
     return [row[a:b].sum() for a, b in pairwise([*POSITION_EDGES, None])]
 
 
 def _batches(sequences: pd.Series) -> list[list[str]]:
-    """Cut the genes into runs of at most about ``BATCH_NUCLEOTIDES``, in their order."""
+    """Split the genes into batches of about ``BATCH_NUCLEOTIDES`` at most, in their order."""
     ends = sequences.str.len().cumsum().to_numpy()
     cuts = np.searchsorted(ends, np.arange(BATCH_NUCLEOTIDES, int(ends[-1]) if len(ends) else 0, BATCH_NUCLEOTIDES))
     return [list(part) for part in np.split(sequences.to_numpy(dtype=object), np.unique(cuts)) if len(part)]
 
 
 def _encoded(model: LanguageModel, batch: list[str]) -> EncodedSequences:
-    """Sequences in the alphabet of a model."""
+    """Encode sequences in the alphabet of a model."""
     return encode_symbols(batch, getattr(model.settings, "vocab_size", len(NUCLEOTIDES)))
 
 
@@ -93,7 +94,7 @@ def _sums(rows: list[np.ndarray]) -> np.ndarray:
 
 
 def quick_perplexity(model: LanguageModel, genes: pd.DataFrame) -> float:
-    """Nucleotide perplexity of a model on genes, without scores and intervals: for choosing between models."""
+    """Return the nucleotide perplexity of a model on genes, without scores or intervals: to choose between models."""
     batches = (_encoded(model, batch) for batch in _batches(genes["sequence"]))
     nats = sum(row.sum() for batch in batches for row in model.nucleotide_log_probs(batch))
     return math.exp(-nats / genes["sequence"].str.len().sum())

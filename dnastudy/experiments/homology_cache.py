@@ -1,4 +1,4 @@
-"""What a store knows of relatives: searched once for the same genes, as it takes minutes."""
+"""Searches for homologs, and splits made of them: computed once for the same genes, as they take minutes."""
 
 from __future__ import annotations
 
@@ -10,47 +10,57 @@ import pandas as pd
 from filelock import FileLock
 
 from dnastudy.core.atomic import atomic_dir
-from dnastudy.core.provenance import code_hash
+from dnastudy.core.code import sources
 from dnastudy.data.datasets import Dataset
-from dnastudy.experiments.fitting import digest
+from dnastudy.experiments.identity import digest
 
 PARTS = ("train", "validation", "test")
-CODE = ("relatives.py", "sequences.py", "splits.py")
+SEARCH = "homology.mmseqs"
+"""Module whose code decides what a search finds."""
 
 
-class Kin:
-    """The part of a store that keeps searches for relatives, and splits that are made of them."""
+class HomologyCache:
+    """Tables of homologs in a folder of a store.
 
-    root: Path
-    carried: Path | None
-    lock: Callable[[str], FileLock]
+    Parameters
+    ----------
+    root : Path
+        Folder of the store.
+    precomputed_folder : Path, optional
+        Where splits lie that come with the repository.
+    lock : callable
+        Gives the lock of a name.
+    """
 
-    def relatives(self, dataset: Dataset, memory: Sequence[str] = ("train",)) -> pd.DataFrame:
-        """Nearest relative of each test gene in the splits ``memory`` (see `relatives.nearest_homologs`)."""
+    def __init__(self, root: Path, precomputed_folder: Path | None, lock: Callable[[str], FileLock]):
+        self.root, self.precomputed_folder, self.lock = root, precomputed_folder, lock
+
+    def homologs(self, dataset: Dataset, targets: Sequence[str] = ("train",)) -> pd.DataFrame:
+        """Nearest homolog of each test gene in the splits ``targets`` (see `mmseqs.nearest_homologs`)."""
         from dnastudy.homology.mmseqs import nearest_homologs
 
-        return self._searched("relatives", dataset, memory, lambda genes: nearest_homologs(dataset.test, genes))
+        return self._searched("homologs", dataset, targets, lambda genes: nearest_homologs(dataset.test, genes))
 
-    def aligned(self, dataset: Dataset, memory: Sequence[str] = ("train",)) -> np.ndarray:
-        """Share of each test gene in any alignment with the splits ``memory`` (see `relatives.aligned_share`)."""
+    def aligned(self, dataset: Dataset, targets: Sequence[str] = ("train",)) -> np.ndarray:
+        """Share of each test gene in any alignment with the splits ``targets`` (see `mmseqs.aligned_share`)."""
         from dnastudy.homology.mmseqs import aligned_share
 
         def search(genes: pd.DataFrame) -> pd.DataFrame:
             return dataset.test[["id"]].assign(share=aligned_share(dataset.test, genes))
 
-        return self._searched("aligned", dataset, memory, search)["share"].to_numpy(dtype=float)
+        return self._searched("aligned", dataset, targets, search)["share"].to_numpy(dtype=float)
 
     def by_family(self, dataset: Dataset, seed: int = 1) -> Dataset:
-        """The same genes in parts of the same sizes, with no held-out gene that has a training relative.
+        """The same genes in parts of the same sizes, with no held-out gene that has a homolog in training.
 
         A split that comes with the repository is taken as it is: another version of MMseqs2 might make another one.
         """
         from dnastudy.homology.mmseqs import split_by_family
 
         genes = pd.concat([dataset.splits[name] for name in PARTS], ignore_index=True)
-        given = self.carried and self.carried / split_file(dataset, seed)
-        if given and given.exists():
-            table = pd.read_csv(given, dtype=str, keep_default_na=False)
+        precomputed = self.precomputed_folder and self.precomputed_folder / split_file(dataset, seed)
+        if precomputed and precomputed.exists():
+            table = pd.read_csv(precomputed, dtype=str, keep_default_na=False)
         else:
 
             def cut() -> pd.DataFrame:
@@ -58,19 +68,20 @@ class Kin:
                 parts = zip(PARTS, split_by_family(genes, sizes, seed), strict=True)
                 return pd.concat([part[["id"]].assign(part=name) for name, part in parts])
 
-            table = self._kept("families", {"split": split_file(dataset, seed), "code": code_hash(*CODE)}, cut)
-        of = genes.set_index("id", drop=False)
-        parts = [of.loc[table.loc[table["part"] == name, "id"]].reset_index(drop=True) for name in PARTS]
+            identity = {"split": split_file(dataset, seed), "code": sources().hash([SEARCH, "data.splits"])}
+            table = self._kept("families", identity, cut)
+        by_id = genes.set_index("id", drop=False)
+        parts = [by_id.loc[table.loc[table["part"] == name, "id"]].reset_index(drop=True) for name in PARTS]
         return dataset.resplit(parts, f"split anew by family (seed {seed})")
 
-    def _searched(self, what: str, dataset: Dataset, memory: Sequence[str], search: Callable) -> pd.DataFrame:
-        hashes = [dataset.hashes["test"], *(dataset.hashes[name] for name in memory)]
-        parts = {what: hashes, "code": code_hash(*CODE[:2])}
-        return self._kept(what, parts, lambda: search(pd.concat([dataset.splits[name] for name in memory])))
+    def _searched(self, what: str, dataset: Dataset, targets: Sequence[str], search: Callable) -> pd.DataFrame:
+        hashes = [dataset.hashes["test"], *(dataset.hashes[name] for name in targets)]
+        identity = {what: hashes, "code": sources().hash([SEARCH])}
+        return self._kept(what, identity, lambda: search(pd.concat([dataset.splits[name] for name in targets])))
 
-    def _kept(self, what: str, parts: dict, compute: Callable[[], pd.DataFrame]) -> pd.DataFrame:
-        """A table that ``parts`` identify, computed if it is not there."""
-        name = digest(parts)
+    def _kept(self, what: str, identity: dict, compute: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+        """The table of this identity, computed if it is not there."""
+        name = digest(identity)
         folder = self.root / what / name
         with self.lock(f"{what}-{name}"):
             if not (folder / "table.csv").exists():

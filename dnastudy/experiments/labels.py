@@ -1,27 +1,29 @@
-"""What models and runs are called on pages."""
+"""What models are called on pages: one name in all tables, charts and sentences."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dnastudy.experiments.plan import NEURAL
+from dnastudy import models
 
 
-def run_label(record: Mapping[str, Any]) -> str:
-    """What the model of a run is called in tables."""
-    settings = record["settings"]
-    if record["model"] in NEURAL:
-        return f"{record['family']}, today's recipe" if settings["end"] else f"{record['family']}, the paper's recipe"
-    if record["model"] == "ensemble":
-        names = {"expert": "expert mixture", "lstm": "LSTM", "transformer": "Transformer"}
-        return " + ".join(names.get(member["model"], member["model"]) for member in settings["members"])
-    if record["model"] == "expert":
-        return "expert mixture" + (" (+ val.)" if record["data"]["update"] else "")
-    if record["model"] != "ngram":
-        return {"uniform": "knows nothing"}.get(record["model"], record["model"])
-    smoothing = {"mle": "MLE", "laplace": "Laplace"}.get(settings["smoothing"])
-    if smoothing is None:
-        smoothing = "Witten-Bell" if settings["novelty"] else "Witten-Bell tuned"
-    more = " (train + val.)" if record["data"]["train"] == ["counts"] else ""
-    return f"{settings['order']}-gram, {smoothing}{more}"
+def model_label(
+    model: str, settings: Mapping[str, Any], recipe: str = "", train: Sequence[str] = (), update: Sequence[str] = ()
+) -> str:
+    """Name of a model with these settings: "12-gram, tuned Witten-Bell", "LSTM, published recipe".
+
+    Parameters
+    ----------
+    recipe : str
+        "modern", "published" or "".
+    train, update : sequence of str
+        Splits that it is trained on and updated with, named where they are not the training genes alone.
+    """
+    cls = models.model_class(model)
+    label = cls.label_of(dict(settings)) if hasattr(cls, "label_of") else cls.family  # TODO
+    if recipe:
+        label += f", {recipe} recipe"
+    if list(train) == ["counts"]:
+        return f"{label} (train + val.)"
+    return f"{label} (+ val.)" if update else label

@@ -1,64 +1,101 @@
 """The runs of a profile: which models, with which settings, on which genes.
 
 A run is a model with its settings, fitted on some splits of a data set and scored on its test genes; `store` computes
-it.
+it. What people read about a run, and what it belongs to, is set here and never read from its name.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import Field
 
 from dnastudy import models
 from dnastudy.core.config import Settings
-from dnastudy.core.errors import ModelError
+from dnastudy.core.errors import SettingsError
 from dnastudy.evaluation import bootstrap
-from dnastudy.experiments.profile import Profile
+from dnastudy.experiments.labels import model_label
+from dnastudy.experiments.profile import Profile, resolve
+
+MODERN, PUBLISHED = "modern", "published"
+"""Recipes: of this study, and of the paper."""
 
 
 class Run(Settings):
     """One model on one choice of genes."""
 
-    name: str = Field(description="label in tables; not part of the run's identity")
+    name: str = Field(description="key of the run in a profile; not part of its identity")
+    label: str = Field(default="", description="what the model is called on pages")
+    group: str = Field(default="", description="what it is one of: runs of a group differ by order or by seed")
+    recipe: Literal["", "modern", "published"] = Field(default="", description="whose recipe a network is trained by")
+    order: int | None = Field(default=None, description="order of an n-gram")
+    seed: int | None = Field(default=None, description="seed, of models that have one")
     model: str = Field(description="registered model")
-    settings: dict[str, Any] = Field(default_factory=dict, description="the model's settings")
-    train: list[str] = Field(default=["train"], description="splits to learn from")
-    update: list[str] = Field(default=[], description="splits that join the counts once everything is tuned")
+    settings: dict[str, Any] = Field(default_factory=dict, description="settings of the model")
+    train: list[str] = Field(default=["train"], description="splits to train on")
+    update: list[str] = Field(default=[], description="splits whose counts are added once everything is tuned")
     test: str = Field(default="test", description="split to score")
-    prequential: bool = Field(default=False, description="each test gene joins what was learned once it is scored")
+    prequential: bool = Field(default=False, description="each test gene is added to the counts once it is scored")
     replicates: int = Field(default=bootstrap.REPLICATES, ge=100, description="bootstrap resamples")
     split: Literal["own", "family"] = Field(
-        default="own", description="own: the data set's own splits; family: no held-out gene has a training relative"
+        default="own", description="own: the data set's splits; family: no held-out gene has a homolog in training"
     )
-    fraction: float = Field(default=1.0, gt=0, le=1, description="share of the training and validation genes it gets")
-    corpus: str = Field(default="", description="a text or a simulated source in the place of the genes (`texts`)")
-    symbols: int = Field(default=1_000_000, ge=1, description="length of that text, at most")
-    subset: int = Field(default=0, ge=0, description="seed of that share")
-    carried: bool = Field(
-        default=False, description="record and scores may be those that come with the repository, without the model"
+    fraction: float = Field(default=1.0, gt=0, le=1, description="share of the training and validation genes")
+    subset: int = Field(default=0, ge=0, description="seed by which that share is drawn")
+    corpus: str = Field(default="", description="a text or a simulated source instead of the genes (`corpora`)")
+    symbols: int = Field(default=1_000_000, ge=1, description="length of that text in symbols, at most")
+    precomputed: bool = Field(
+        default=False, description="scores that come with the repository are enough, without the fitted model"
     )
+    representative: bool = Field(default=False, description="stands for its kind of model at tasks that take long")
+    on_tasks: bool = Field(default=True, description="its model is evaluated on the tasks")
+
+
+def planned(profile: Profile, name: str, model: str, settings: Mapping[str, Any], **more: Any) -> Run:
+    """A run with its label; it is a group of its own unless told otherwise."""
+    run = Run(name=name, model=model, settings=dict(settings), replicates=profile.bootstrap_replicates,
+              **{"group": name, **more})  # fmt: skip
+    return run.model_copy(update={"label": model_label(run.model, run.settings, run.recipe, run.train, run.update)})
+
+
+def is_seeded(model: str) -> bool:
+    """Whether a model's training depends on a seed."""
+    return "seed" in models.model_class(model).Settings.model_fields
+
+
+def recipe_of(model: str, preset: str) -> str:
+    """Whose recipe a model is trained by: only models that have published settings have one."""
+    if not models.model_class(model).presets:
+        return ""
+    return PUBLISHED if preset else MODERN
 
 
 def ngram_runs(profile: Profile) -> list[Run]:
     """The n-gram runs of a profile: the paper's rows on the paper's counts, then all smoothings on training genes."""
-    rows = [("mle", order) for order in profile.mle_orders] + [("laplace", order) for order in profile.laplace_orders]
-    paper = [
-        Run(name=f"{kind}-{order}", model="ngram", settings={"order": order, "smoothing": kind}, train=["counts"],
-            replicates=profile.bootstrap_replicates)
-        for kind, order in rows
+    published = [("mle", order) for order in profile.mle_orders] + [
+        ("laplace", order) for order in profile.laplace_orders
+    ]
+    runs = [
+        planned(profile, f"{kind}-{order}", "ngram", {"order": order, "smoothing": kind}, group=kind, order=order,
+                 train=["counts"])
+        for kind, order in published
     ]  # fmt: skip
     kinds = {
         "laplace-train": {"smoothing": "laplace"},
         "witten-bell": {"smoothing": "witten-bell", "escape_weight": 1.0},
         "witten-bell-tuned": {"smoothing": "witten-bell", "escape_weight": None},
     }
-    ours = [
-        Run(name=f"{kind}-{order}", model="ngram", settings={"order": order, **settings},
-            replicates=profile.bootstrap_replicates)
+    # of n-grams the order of the paper's best and the highest stand for all
+    largest_published = max(profile.laplace_orders)
+    best_order = max((order for order in profile.train_orders if order <= largest_published), default=0)
+    representatives = {("laplace-train", best_order), ("witten-bell-tuned", max(profile.train_orders))}
+    runs += [
+        planned(profile, f"{kind}-{order}", "ngram", {"order": order, **settings}, group=kind, order=order,
+                 representative=(kind, order) in representatives)
         for kind, settings in kinds.items() for order in profile.train_orders
     ]  # fmt: skip
-    return [Run(name="uniform", model="uniform", replicates=profile.bootstrap_replicates), *paper, *ours]
+    return [planned(profile, "uniform", "uniform", {}, representative=True), *runs]
 
 
 EXPERT_TRIALS: dict[str, dict[str, Any]] = {
@@ -73,138 +110,137 @@ EXPERT_TRIALS: dict[str, dict[str, Any]] = {
     "without-shifts": {"max_indel": 0},
     "without-substitutions": {"substitutions": False},
 }
-"""What the expert model gains from each of its parts: settings that differ from the default."""
+"""Ablations of the expert mixture: settings that differ from the default."""
 
 
 def expert_runs(profile: Profile) -> list[Run]:
-    """The expert model with both memories, each gene on its own and prequentially; gates without validation genes."""
-    joined = {"update": ["validation"]}
+    """The expert mixture with both memories, each gene on its own and prequentially; gates without validation genes."""
+    updated = {"update": ["validation"]}
     # all genes in the memory and in the gate: tuned by cross-validation inside them
-    inside = {"settings": {"gating": "cross-validation"}}
-    rows: dict[str, dict[str, Any]] = {
-        "expert": {},
-        "expert-joined": joined,
-        "expert-prequential": {"prequential": True},
-        "expert-joined-prequential": {**joined, "prequential": True},
-        "expert-cross-validated": inside,
-        "expert-cross-validated-all": {**inside, "train": ["train", "validation"]},
+    inside = {"gating": "cross-validation"}
+    rows: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+        "expert": ({}, {"representative": True}),
+        "expert-updated": ({}, updated),
+        "expert-prequential": ({}, {"prequential": True}),
+        "expert-updated-prequential": ({}, {**updated, "prequential": True}),
+        "expert-cross-validated": (inside, {}),
+        "expert-cross-validated-all": (inside, {"train": ["train", "validation"]}),
     }
-    return [
-        Run(name=name, model="expert", replicates=profile.bootstrap_replicates, **row) for name, row in rows.items()
-    ]
+    return [planned(profile, name, "expert", settings, **more) for name, (settings, more) in rows.items()]
 
 
 def expert_trials(profile: Profile) -> list[Run]:
-    """Expert models with parts left out, put in or changed."""
+    """Expert mixtures with parts left out, added or changed."""
     return [
-        Run(name=f"expert-{name}", model="expert", settings=settings, replicates=profile.bootstrap_replicates)
+        planned(profile, f"expert-{name}", "expert", settings, group="expert-trial")
         for name, settings in EXPERT_TRIALS.items()
     ]
 
 
-NEURAL = ("lstm", "transformer")
+def model_runs(profile: Profile) -> list[Run]:
+    """The models that a profile names, those that have a seed once for each seed."""
+    return [run for group in profile.models for run in group_runs(profile, group)]
 
 
-def neural_runs(profile: Profile) -> list[Run]:
-    """Both neural families by both recipes, today's and the paper's, for each seed."""
-    rows = []
-    for model in NEURAL:
-        changes = dict(getattr(profile, f"{model}_paper"))
-        preset = models.model_class(model).preset(changes.pop("preset", ""))
-        kinds = {model: getattr(profile, model), f"{model}-paper": {**preset, **changes}}
-        rows += [
-            Run(name=f"{kind}-{seed}", model=model, settings={**settings, "seed": seed},
-                replicates=profile.bootstrap_replicates)
-            for kind, settings in kinds.items() for seed in profile.seeds
-        ]  # fmt: skip
-    return rows
+def group_runs(profile: Profile, group: str) -> list[Run]:
+    """Runs of one entry of a profile's models."""
+    model, preset, settings = resolve(group, profile.models[group])
+    recipe = recipe_of(model, preset)
+    if not is_seeded(model):
+        return [planned(profile, group, model, settings, recipe=recipe, representative=True)]
+    return [
+        planned(profile, f"{group}-{seed}", model, {**settings, "seed": seed}, group=group, recipe=recipe, seed=seed,
+                 representative=seed == profile.seeds[0])
+        for seed in profile.seeds
+    ]  # fmt: skip
 
 
-def neural_trials(profile: Profile) -> list[Run]:
-    """The paper's trial tables, as far as the profile goes."""
-    rows = []
-    for model in NEURAL:
-        for preset in getattr(profile, f"{model}_trials"):
+def network_groups(profile: Profile, model: str) -> dict[str, list[Run]]:
+    """Runs of a registered model that a profile names, one list for each recipe."""
+    recipes: dict[str, list[Run]] = {}
+    for run in model_runs(profile):
+        if run.model == model:
+            recipes.setdefault(run.recipe, []).append(run)
+    return recipes
+
+
+def trial_runs(profile: Profile) -> list[Run]:
+    """The published trials that a profile names, but those that it trains anyway."""
+    runs, settings_of_models = [], [(run.model, run.settings) for run in model_runs(profile)]
+    for model, presets in profile.trials.items():
+        for preset in presets:
             settings = {**models.model_class(model).preset(preset), **profile.trial_changes, "seed": profile.seeds[0]}
-            if any(run.model == model and run.settings == settings for run in neural_runs(profile)):
-                continue
-            name = f"{model}-trial-{preset.removeprefix('paper-').replace('-', 'x')}"
-            rows.append(Run(name=name, model=model, settings=settings, replicates=profile.bootstrap_replicates))
-    return rows
+            if (model, settings) not in settings_of_models:
+                name = f"{model}-trial-{preset.removeprefix('paper-').replace('-', 'x')}"
+                runs.append(
+                    planned(profile, name, model, settings, group=f"{model}-trial", recipe=PUBLISHED)
+                )  # fmt: skip
+    return runs
 
 
 ENSEMBLE_CONTROLS = ("ensemble-of-one", "ensemble-with-ngram")
-"""Ensembles that get as free weights as `ensemble-by-entropy` and no network."""
+"""Ensembles that have as many free weights as `ensemble-by-entropy` and no network."""
 
 
 def ensemble_runs(profile: Profile) -> list[Run]:
-    """The expert model together with the first of each neural family, mixed in several ways; and without, as controls.
+    """The expert mixture together with the first network of each model, mixed in several ways; and controls without.
 
-    A geometric mixture may also make the expert model less sure of itself: what a network adds is what it is better
-    than the expert model weighed alone, or beside an n-gram.
+    A geometric mixture may also make the expert mixture less confident: what a network adds is the difference from
+    the expert mixture weighted alone, or beside an n-gram.
     """
-    expert, *neural = (
-        {"model": model, "settings": settings}
-        for model, settings in [
-            ("expert", {}), *((name, {**getattr(profile, name), "seed": profile.seeds[0]}) for name in NEURAL)
-        ]
-    )  # fmt: skip
+    expert: dict[str, Any] = {"model": "expert", "settings": {}}
+    networks = [
+        {"model": run.model, "settings": run.settings}
+        for group in profile.models
+        for run in group_runs(profile, group)[:1]
+        if run.recipe == MODERN
+    ]
     ngram = {"model": "ngram", "settings": {"order": max(profile.train_orders)}}
-    rows = {
+    rows: dict[str, dict[str, Any]] = {
         "ensemble-of-one": {"members": [expert], "classes": 6},
         "ensemble-with-ngram": {"members": [expert, ngram], "classes": 6},
-        "ensemble-linear": {"members": [expert, neural[0]], "mixing": "linear"},
-        "ensemble-geometric": {"members": [expert, neural[0]]},
-        "ensemble-by-entropy": {"members": [expert, neural[0]], "classes": 6},
-        "ensemble-of-three": {"members": [expert, *neural], "classes": 4},
     }
+    if networks:
+        first = [expert, networks[0]]
+        rows |= {
+            "ensemble-linear": {"members": first, "mixing": "linear"},
+            "ensemble-geometric": {"members": first},
+            "ensemble-by-entropy": {"members": first, "classes": 6},
+        }
+    if len(networks) > 1:
+        rows["ensemble-of-three"] = {"members": [expert, *networks[:2]], "classes": 4}
     return [
-        Run(name=name, model="ensemble", settings=settings, replicates=profile.bootstrap_replicates)
+        planned(profile, name, "ensemble", settings, representative=name == "ensemble-by-entropy",
+                 group="ensemble-control" if name in ENSEMBLE_CONTROLS else "ensemble")
         for name, settings in rows.items()
-    ]
+    ]  # fmt: skip
 
 
 def registered_runs(profile: Profile) -> list[Run]:
     """Models that nothing else here names, each with its default settings: so a new one has its rows."""
     named = {run.model for group in GROUPS if group is not registered_runs for run in group(profile)}
     return [
-        Run(name=name, model=name, replicates=profile.bootstrap_replicates)
+        planned(profile, name, name, {}, representative=True)
         for name in models.MODELS
         if name not in named and not models.model_class(name).of_others
     ]
 
 
-GROUPS = (ngram_runs, expert_runs, expert_trials, neural_runs, neural_trials, ensemble_runs, registered_runs)
+GROUPS = (ngram_runs, expert_runs, expert_trials, model_runs, trial_runs, ensemble_runs, registered_runs)
 
 
 def all_runs(profile: Profile) -> list[Run]:
-    """Every run the chapters of the study ask for; the workflow computes them in parallel."""
+    """Every run that the chapters of the study need; the workflow computes them in parallel."""
     return [run for group in GROUPS for run in group(profile)]
-
-
-def represents(run: Run, profile: Profile) -> bool:
-    """Whether a run stands for its kind of model in what takes long; says so without importing any model.
-
-    Of n-grams the order of the paper's best, and the highest; networks by their first seed; models that are run with
-    their default settings (`registered_runs`). All learned from training genes, whose types and lengths are known.
-    """
-    seed, papers = profile.seeds[0], max(profile.laplace_orders)
-    names = {
-        f"laplace-train-{max((order for order in profile.train_orders if order <= papers), default=0)}",
-        f"witten-bell-tuned-{max(profile.train_orders)}",
-        *(f"{model}{recipe}-{seed}" for model in NEURAL for recipe in ("", "-paper")),
-        "ensemble-by-entropy",
-    }
-    return run.name in names or run.name in models.MODELS
 
 
 def representatives(profile: Profile) -> list[Run]:
     """The runs that stand for their kind of model."""
-    return [run for run in all_runs(profile) if represents(run, profile)]
+    return [run for run in all_runs(profile) if run.representative]
 
 
 def find_run(profile: Profile, name: str) -> Run:
-    """Return the run of this name; ModelError if there is none.
+    """Return the run of this name; SettingsError if there is none.
 
     Groups are made one after the other, so that a job that counts n-grams does not wait for torch.
     """
@@ -212,4 +248,4 @@ def find_run(profile: Profile, name: str) -> Run:
         for run in group(profile):
             if run.name == name:
                 return run
-    raise ModelError(f"the profile has no run {name!r}")
+    raise SettingsError(f"the profile has no run {name!r}")

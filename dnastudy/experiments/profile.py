@@ -6,14 +6,16 @@ computes it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
 from pydantic import Field
 
+from dnastudy import models
 from dnastudy.core.config import Settings
-from dnastudy.core.errors import ModelError
+from dnastudy.core.errors import SettingsError
 from dnastudy.core.provenance import PACKAGE
 from dnastudy.data.datasets import Dataset, load_dataset
 
@@ -70,20 +72,16 @@ class Profile(Settings):
     train_orders: list[int] = Field(
         min_length=1, description="orders N of smoothed n-grams that learn from training genes alone"
     )
-    seeds: list[int] = Field(default=[1, 2, 3], min_length=1, description="seeds of the neural models")
-    lstm: dict[str, Any] = Field(default={}, description="settings of the LSTM that differ from its own")
-    transformer: dict[str, Any] = Field(default={}, description="settings of the Transformer that differ from its own")
-    lstm_paper: dict[str, Any] = Field(
-        default={"preset": "paper-256-512-4"},
-        description="the paper's trial trained beside the LSTM (preset), and settings that differ from it",
+    seeds: list[int] = Field(default=[1, 2, 3], min_length=1, description="seeds of the models that have one")
+    models: dict[str, dict[str, Any]] = Field(
+        default={},
+        description="further models of the study by the name of their group: a preset, the registered model (where "
+        "neither the name nor the preset tells it), and settings that differ from its own",
     )
-    transformer_paper: dict[str, Any] = Field(
-        default={"preset": "paper-256-256-4-3"},
-        description="the paper's trial trained beside the Transformer (preset), and settings that differ from it",
+    trials: dict[str, list[str]] = Field(
+        default={}, description="published trials to train beside them, by registered model: presets, one seed each"
     )
-    trial_changes: dict[str, Any] = Field(default={}, description="settings that differ from the paper's in its trials")
-    lstm_trials: list[str] = Field(default=[], description="further trials of the paper's, one seed each")
-    transformer_trials: list[str] = Field(default=[], description="further trials of the paper's, one seed each")
+    trial_changes: dict[str, Any] = Field(default={}, description="settings in which these trials differ from theirs")
     curves: Curves = Field(default=Curves(), description="learning curves")
     tasks: dict[str, dict[str, Any]] = Field(default={}, description="settings of real-life tasks, by their name")
     sampled_genes: int = Field(default=500, ge=10, description="genes to sample from a model for comparison")
@@ -92,19 +90,55 @@ class Profile(Settings):
         """Genes of this profile."""
         return load_dataset(self.data, genes=self.simulated_genes, seed=self.seed)
 
+    def check_models(self) -> None:
+        """Raise SettingsError for a model, preset or setting that does not exist, naming the known ones."""
+        for group, entry in self.models.items():
+            model, _, settings = resolve(group, entry)
+            models.model_class(model).Settings.parse(settings, f"models.{group}")
+        for model, presets in self.trials.items():
+            for preset in presets:
+                settings = {**models.model_class(model).preset(preset), **self.trial_changes}
+                models.model_class(model).Settings.parse(settings, f"trials.{model}: {preset}")
 
-def load_profile(name: str, **changes: Any) -> Profile:
-    """Settings of a profile: a name ("quick", "cpu", "gpu") or a YAML file; ``changes`` replace single values."""
+
+def resolve(group: str, entry: Mapping[str, Any]) -> tuple[str, str, dict[str, Any]]:
+    """Registered model, preset ("": none) and settings of an entry of `Profile.models`.
+
+    The model is the one that the entry names, that has the entry's preset, or that is registered under the group's
+    name.
+    """
+    settings = dict(entry)
+    preset, model = str(settings.pop("preset", "")), settings.pop("model", None)
+    if model is None and preset and group not in models.MODELS:
+        owners = [name for name in models.MODELS if preset in models.model_class(name).presets]
+        model = owners[0] if owners else None
+    if model is None and group not in models.MODELS:
+        known = ", ".join(models.MODELS)
+        why = f"no model has the preset {preset!r}" if preset else "an entry needs a model or a preset"
+        raise SettingsError(f"models.{group}: {why}; add `model:` with one of {known}")
+    cls = models.model_class(model or group)
+    return cls.name, preset, {**(cls.preset(preset) if preset else {}), **settings}
+
+
+def load_profile(name: str, *, check: bool = True, **changes: Any) -> Profile:
+    """Settings of a profile: a name ("quick", "cpu", "gpu") or a YAML file; ``changes`` replace single values.
+
+    ``check``: also look at the settings of every model, for which all models are imported; jobs of a workflow that has
+    checked its profile leave that out.
+    """
     path = PROFILES / f"{name}.yaml"
     if not path.is_file():
         path = Path(name)
     if not path.is_file():
         known = ", ".join(sorted(p.stem for p in PROFILES.glob("*.yaml")))
-        raise ModelError(f"unknown profile {name!r} (known: {known}, or a YAML file)")
+        raise SettingsError(f"unknown profile {name!r} (known: {known}, or a YAML file)")
     try:
         given = yaml.safe_load(path.read_text()) or {}
     except yaml.YAMLError as error:
-        raise ModelError(f"{path}: not YAML ({error})") from error
+        raise SettingsError(f"{path}: not YAML ({error})") from error
     if not isinstance(given, dict):
-        raise ModelError(f"{path}: a profile is a mapping of settings")
-    return Profile.parse({**given, **changes}, f"profile {path.name}")
+        raise SettingsError(f"{path}: a profile is a mapping of settings")
+    profile = Profile.parse({**given, **changes}, f"profile {path.name}")
+    if check:
+        profile.check_models()
+    return profile

@@ -1,7 +1,7 @@
 """Runs that differ by their seed alone, taken together: the mean over seeds, with an interval over genes.
 
 Bits per base are linear in log-probabilities, so the mean over seeds is that of a score table whose log-probabilities
-are means; every function of `evaluation` takes such a table.
+are means; every function of `metrics` takes such a table.
 """
 
 from __future__ import annotations
@@ -15,25 +15,25 @@ from dnastudy.evaluation import metrics
 from dnastudy.experiments.store import Result
 
 
-def kind_of(name: str, record: Mapping[str, Any]) -> str:
-    """Name of a run without its seed, if it ends in one: "lstm-2" is of the kind "lstm"."""
-    return name.removesuffix(f"-{record['settings'].get('seed')}") if record["training"] else name
-
-
-def kinds(results: Mapping[str, Result]) -> dict[str, list[str]]:
-    """Names of the runs of each kind, in the order they are given."""
-    found: dict[str, list[str]] = {}
+def groups(results: Mapping[str, Result]) -> dict[str, list[str]]:
+    """Names of the runs of each group of networks, which differ by their seed; any other run is a group of its own."""
+    names: dict[str, list[str]] = {}
     for name, result in results.items():
-        found.setdefault(kind_of(name, result.record), []).append(name)
-    return found
+        names.setdefault(group_of(name, result.record), []).append(name)
+    return names
+
+
+def group_of(name: str, record: Mapping[str, Any]) -> str:
+    """What a run is shown as one of: its group, if runs of that differ by their seed, else its own name."""
+    return record["group"] if record["seed"] is not None else name
 
 
 def mean_scores(results: list[Result]) -> pd.DataFrame:
-    """Score table with the mean log-probabilities of several runs on the same genes (see `evaluation.score`)."""
+    """Score table with the mean log-probabilities of several runs on the same genes (see `scoring.score`)."""
     first, *others = (result.scores() for result in results)
     if any(list(other["id"]) != list(first["id"]) for other in others):
         raise ValueError("mean_scores: the score tables are of different genes")
-    # runs that come with the repository have fewer columns than those computed here
+    # precomputed runs have fewer columns than those computed here
     first = first[[name for name in first if all(name in other for other in others)]]
     columns = [name for name in first if "log_prob" in name]
     return first.assign(**{name: sum((o[name] for o in others), first[name]) / len(results) for name in columns})
@@ -46,30 +46,30 @@ def difference(
 
     Returns
     -------
-    What `evaluation.paired_difference` does, and ``seeds_agree``: every run of the one is ahead of every run of the
+    What `metrics.paired_difference` does, and ``seeds_agree``: every run of the one is ahead of every run of the
     other (the interval holds the seeds fixed).
     """
-    found = metrics.paired_difference(
+    paired = metrics.paired_difference(
         *(mean_scores([results[name] for name in runs]) for runs in (first, second)), replicates
     )
     one, other = ([results[name].metrics["bits_per_base"] for name in runs] for runs in (first, second))
-    return {**found, "seeds_agree": bool(max(one) < min(other) or max(other) < min(one))}
+    return {**paired, "seeds_agree": bool(max(one) < min(other) or max(other) < min(one))}
 
 
-def ahead(found: Mapping[str, Any]) -> int:
-    """Which of two is better, given their `difference`: -1 the first, 1 the second, 0 cannot be told."""
-    low, high = found["interval"]
-    return 0 if not found["seeds_agree"] or low <= 0 <= high else -1 if high < 0 else 1
+def ahead(paired: Mapping[str, Any]) -> int:
+    """Which of two is better, given their `difference`: -1 the first, 1 the second, 0 not resolved."""
+    low, high = paired["interval"]
+    return 0 if not paired["seeds_agree"] or low <= 0 <= high else -1 if high < 0 else 1
 
 
 def over_seeds(results: Mapping[str, Result], replicates: int) -> dict[str, dict[str, Any]]:
-    """Metrics of each kind of runs with several seeds: those of `evaluation.metrics` on the mean over the seeds.
+    """Metrics of each group of runs with several seeds: those of `metrics.summarise` on the mean over the seeds.
 
     Beside them ``seeds``, how many; ``range``, nucleotide perplexity of the best and of the worst seed; and the mean of
     ``validation_perplexity``, ``fit_seconds``, ``score_seconds`` and ``epochs``.
     """
-    found = {}
-    for kind, names in kinds(results).items():
+    means = {}
+    for group, names in groups(results).items():
         if len(names) < 2:
             continue
         runs = [results[name] for name in names]
@@ -83,5 +83,5 @@ def over_seeds(results: Mapping[str, Result], replicates: int) -> dict[str, dict
             }
         )
         summary = metrics.summarise(mean_scores(runs), replicates)
-        found[kind] = {**summary, "seeds": len(runs), "range": [min(each), max(each)], **records.mean().to_dict()}
-    return found
+        means[group] = {**summary, "seeds": len(runs), "range": [min(each), max(each)], **records.mean().to_dict()}
+    return means

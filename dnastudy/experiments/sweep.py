@@ -22,12 +22,11 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
 from dnastudy import models
-from dnastudy.core.errors import ModelError
+from dnastudy.core.errors import ModelError, SettingsError, TrainingError
 from dnastudy.data.datasets import Dataset
 from dnastudy.evaluation import scoring
 from dnastudy.experiments.plan import NEURAL, Run
 from dnastudy.experiments.store import Store
-from dnastudy.training.report import TrainingError
 
 COMMON: dict[str, BaseDistribution] = {
     "learning_rate": FloatDistribution(5e-4, 2e-2, log=True),
@@ -68,12 +67,15 @@ def sweep(
 
     Raises
     ------
+    SettingsError
+        For a model without a space, or settings that do not exist.
+    TrainingError
+        For a folder that another sweep is using.
     ModelError
-        For a model without a space, settings that do not exist, a folder that another sweep is using, or where no
-        trial could be trained.
+        When no trial could be trained.
     """
     if model not in SPACES:
-        raise ModelError(f"{model}: nothing to search; models with a search space: {', '.join(NEURAL)}")
+        raise SettingsError(f"{model}: nothing to search; models with a search space: {', '.join(NEURAL)}")
     fixed, known = dict(fixed or {}), models.model_class(model).Settings
     if set(fixed) - set(known.model_fields):
         known.parse(fixed, model)  # says which, and what there is
@@ -85,7 +87,7 @@ def sweep(
         with FileLock(folder / "lock", timeout=0):
             return _search(name, model, dataset, folder, trials, seed, fixed, space, log)
     except Timeout:
-        raise ModelError(f"{folder}: another sweep is running there; wait for it or name another folder") from None
+        raise TrainingError(f"{folder}: another sweep is running there; wait for it or name another folder") from None
 
 
 def _search(name, model, dataset, folder, trials, seed, fixed, space, log) -> optuna.Study:
@@ -123,7 +125,7 @@ def _trained(store: Store, run: Run, dataset: Dataset, log: Callable[[str], None
     """`Store.fit`; TrainingError also for settings that do not fit together, other errors as they are."""
     try:
         models.model_class(run.model).Settings.parse(run.settings, run.model)
-    except ModelError as error:
+    except SettingsError as error:
         raise TrainingError(str(error)) from error
     return store.fit(run, dataset, log)
 

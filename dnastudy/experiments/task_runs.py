@@ -1,7 +1,7 @@
-"""Run to task to outcome: what each model is worth for the real-life tasks, each computed once.
+"""Task runs: a run's model evaluated on a task, each computed once.
 
-An outcome is identified by the run's fit, by how its model is read, by the task with its settings and code, and by the
-genes; its folder in the store appears whole or not at all.
+A task run is identified by the fit, the task with its settings, the genes and the code of both (see `identity`); its
+folder in the store appears whole or not at all.
 """
 
 from __future__ import annotations
@@ -17,31 +17,31 @@ import pandas as pd
 
 from dnastudy import models
 from dnastudy.core.atomic import atomic_dir
-from dnastudy.core.provenance import code_hash, from_json, peak_memory_mb, reset_peak_memory, surroundings, to_json
+from dnastudy.core.provenance import from_json, peak_memory_mb, reset_peak_memory, surroundings, to_json
 from dnastudy.data.datasets import Dataset
-from dnastudy.experiments.fitting import digest
-from dnastudy.experiments.plan import Run, represents
+from dnastudy.experiments.identity import digest, reference_identity, task_identity
+from dnastudy.experiments.plan import Run
 from dnastudy.experiments.profile import Profile
-from dnastudy.experiments.store import Log, Store, identity
+from dnastudy.experiments.store import Log, Store
 from dnastudy.tasks import TASKS, Task, TaskInput, TaskResult, task_class
 
 REFERENCE = "reference"
-"""Name of the outcome that needs no model."""
+"""Name of the task run that needs no model."""
 
 
 @dataclass(frozen=True)
-class Assessment:
-    """A finished outcome: its record and its folder."""
+class TaskRun:
+    """A finished task run: its record and its folder."""
 
     record: dict[str, Any]
     folder: Path
 
     def table(self, name: str) -> pd.DataFrame:
-        """A published table."""
+        """A table of results (see `tasks.base.TaskResult.tables`)."""
         return pd.DataFrame(self.record["tables"][name])
 
     def details(self, name: str) -> pd.DataFrame:
-        """A row a pair or sequence, as far as the task keeps them."""
+        """A table with one row a sequence or pair, as far as the task keeps them."""
         return pd.read_csv(self.folder / f"{name}.csv", dtype={"id": str, "seed": str}, keep_default_na=False)
 
 
@@ -51,130 +51,120 @@ def create_task(name: str, profile: Profile) -> Task:
 
 
 def conditional_run(run: Run, dataset: Dataset) -> Run:
-    """The same run of a model that can be asked for genes of each type that is frequent among the training genes."""
-    from dnastudy.models.conditional import frequent_types  # needed late: it brings half of scipy
+    """The same run of a model that generates genes of each type that is frequent among the training genes."""
+    from dnastudy.models.conditional import frequent_types  # imported late: it brings half of scipy
 
     types = frequent_types(pd.concat([dataset.splits[name] for name in run.train])["type"])
-    if not types:  # a surrogate of genes, or somebody's own
+    if not types:  # a corpus that only has the counts of genes, or genes without types
         return run
     model, settings = models.model_class(run.model).with_types(run.settings, types)
     return run.model_copy(update={"name": f"{run.name}-conditional", "model": model, "settings": settings})
 
 
-def _of_task(task: Task, dataset: Dataset) -> dict[str, Any]:
-    module = type(task).__module__.removeprefix("dnastudy.").replace(".", "/")
-    own = [f"{module}.py"] if type(task).__module__.startswith("dnastudy.") else []
-    return {
-        "task": task.name,
-        "settings": task.settings.model_dump(mode="json"),
-        "code": code_hash(*own, *task.code),
-        "sha256": dataset.hashes,
-        "types": digest({name: list(frame["type"]) for name, frame in dataset.splits.items()}),
-        "given": task.given(dataset),
-    }
+def runs_of_task(task: Task, runs: list[Run]) -> list[Run]:
+    """Those of the runs whose models are evaluated on a task."""
+    return [run for run in runs if run.on_tasks and not run.prequential and (task.all_runs or run.representative)]
 
 
-def _parts(task: Task, run: Run, dataset: Dataset) -> dict[str, Any]:
-    _, of_scores = identity(run, dataset)
-    return {**_of_task(task, dataset), "fit": of_scores["fit"], "reading": of_scores["code"][:2]}
+def run_task(store: Store, task: Task, run: Run, dataset: Dataset, log: Log | None = None) -> TaskRun:
+    """The result of a run's model at a task, computed if it is not there; other processes wait for the same."""
+    identity = task_identity(task, run, dataset)
+
+    def compute() -> tuple[dict[str, Any], TaskResult, float]:
+        model, fit = store.fit(run, dataset, log)
+        tuned_on_validation = {"validation", "counts"} & {*run.train, *run.update}
+        task_input = TaskInput(
+            model,
+            dataset,
+            dataset.validation[:0] if tuned_on_validation else dataset.validation,
+            homologs=lambda: store.homologs(dataset),
+            conditional=lambda: store.fit(conditional_run(run, dataset), dataset, log)[0],
+        )
+        if log:
+            log(f"{task.name}: {run.name}")
+        result, seconds = _timed(lambda: task.run(task_input))
+        facts = {
+            "fit": identity["fit"],
+            "model": run.model,
+            "family": model.family,
+            "model_settings": fit["settings"],
+            "training": bool(model.notes.get("training")),
+            "data": _about(dataset, run.train, run.update, identity),
+        }
+        return facts, result, seconds
+
+    record, folder = _once(store, identity, compute)
+    return TaskRun({**record, "name": run.name, "label": run.label}, folder)
 
 
-def assess(store: Store, task: Task, run: Run, dataset: Dataset, log: Log | None = None) -> Assessment:
-    """The outcome of a run's model at a task, computed if it is not there; other processes wait for the same."""
-    parts = _parts(task, run, dataset)
-    return _once(store, run.name, parts, lambda folder, parts: _compute(store, task, run, dataset, folder, parts, log))
-
-
-def _once(store: Store, label: str, parts: dict[str, Any], compute: Callable[[Path, dict[str, Any]], None]):
-    """The outcome that ``parts`` identify, which ``compute`` writes into a folder if it is not there."""
-    name = digest(parts)
-    folder = store.root / "tasks" / name
-    if not (folder / "record.json").exists():
-        with store.lock(f"task-{name}"):
-            if not (folder / "record.json").exists():
-                compute(folder, {"id": name, **parts})
-    return Assessment({**from_json((folder / "record.json").read_text()), "name": label}, folder)
-
-
-def assess_all(
+def run_tasks(
     store: Store, profile: Profile, runs: list[Run], dataset: Dataset, log: Log | None = None
-) -> dict[str, dict[str, Assessment]]:
-    """Outcomes of all tasks, by task and run; of all runs but those whose models go on learning from test genes."""
+) -> dict[str, dict[str, TaskRun]]:
+    """Results of all tasks, by task and run name; of all runs but those whose models are updated with test genes."""
     tasks = {name: create_task(name, profile) for name in TASKS}
     return {
-        name: {run.name: assess(store, task, run, dataset, log) for run in runs_of_task(task, runs, profile)}
+        name: {run.name: run_task(store, task, run, dataset, log) for run in runs_of_task(task, runs)}
         for name, task in tasks.items()
     }
 
 
-def runs_of_task(task: Task, runs: list[Run], profile: Profile) -> list[Run]:
-    """Those of the runs whose models are put to a task."""
-    return [run for run in runs if not run.prequential and (task.everything or represents(run, profile))]
-
-
-def assess_reference(store: Store, task: Task, dataset: Dataset, log: Log | None = None) -> Assessment | None:
-    """The outcome of a task that needs no model, computed if it is not there; None where the task has none."""
+def run_reference(store: Store, task: Task, dataset: Dataset, log: Log | None = None) -> TaskRun | None:
+    """The result of a task that needs no model, computed if it is not there; None where the task has none."""
     if type(task).reference is Task.reference:
         return None
+    identity = reference_identity(task, dataset)
 
-    def compute(folder: Path, parts: dict[str, Any]) -> None:
+    def compute() -> tuple[dict[str, Any], TaskResult, float]:
         if log:
             log(f"{task.name}: {REFERENCE}")
-        start = time.perf_counter()
-        outcome = task.reference(dataset)
-        facts = {key: parts[key] for key in ("id", "task", "settings", "code")}
-        facts["data"] = _about(dataset, ["train"], [], parts)
-        _write(folder, facts, outcome, time.perf_counter() - start)
+        result, seconds = _timed(lambda: task.reference(dataset))
+        return {"data": _about(dataset, ["train"], [], identity)}, result, seconds
 
-    return _once(store, REFERENCE, _of_task(task, dataset), compute)
+    record, folder = _once(store, identity, compute)
+    return TaskRun({**record, "name": REFERENCE}, folder)
 
 
-def _compute(store, task, run, dataset, folder: Path, parts: dict[str, Any], log: Log | None) -> None:
-    model, fitted = store.fit(run, dataset, log)
-    case = TaskInput(
-        model,
-        dataset,
-        dataset.validation[:0] if {"validation", "counts"} & {*run.train, *run.update} else dataset.validation,
-        homologs=lambda: store.relatives(dataset),
-        conditional=lambda: store.fit(conditional_run(run, dataset), dataset, log)[0],
-    )
-    if log:
-        log(f"{task.name}: {run.name}")
+def _timed(evaluate: Callable[[], TaskResult]) -> tuple[TaskResult, float]:
     reset_peak_memory()
     start = time.perf_counter()
-    outcome = task.run(case)
-    facts = {
-        **{key: parts[key] for key in ("id", "task", "fit", "settings", "code")},
-        "model": run.model,
-        "family": model.family,
-        "model_settings": fitted["settings"],
-        "training": bool(model.notes.get("training")),
-        "data": _about(dataset, run.train, run.update, parts),
-    }
-    _write(folder, facts, outcome, time.perf_counter() - start)
+    return evaluate(), time.perf_counter() - start
 
 
-def _about(dataset: Dataset, train: list[str], join: list[str], parts: dict[str, Any]) -> dict[str, Any]:
+def _about(dataset: Dataset, train: list[str], update: list[str], identity: dict[str, Any]) -> dict[str, Any]:
     return {
         "name": dataset.name,
         "description": dataset.description,
         "train": train,
-        "update": join,
+        "update": update,
         "sha256": {split: dataset.hashes[split] for split in (*train, "validation", "test")},
-        "given": parts["given"],
+        "inputs": identity["inputs"],
     }
 
 
-def _write(folder: Path, facts: dict[str, Any], outcome: TaskResult, seconds: float) -> None:
-    record = {
-        **facts,
-        **outcome.facts,
-        "tables": {name: json.loads(table.to_json(orient="records")) for name, table in outcome.tables.items()},
-        "seconds": seconds,
-        "peak_memory_mb": peak_memory_mb(),
-        **surroundings(),
-    }
-    with atomic_dir(folder) as half:
-        for name, table in outcome.details.items():
-            table.to_csv(half / f"{name}.csv", index=False)
-        (half / "record.json").write_text(to_json(record))
+def _once(
+    store: Store, identity: dict[str, Any], compute: Callable[[], tuple[dict[str, Any], TaskResult, float]]
+) -> tuple[dict[str, Any], Path]:
+    """Record and folder of the result with this identity, computed if it is not there."""
+    name = digest(identity)
+    folder = store.root / "tasks" / name
+    if not (folder / "record.json").exists():
+        with store.lock(f"task-{name}"):
+            if not (folder / "record.json").exists():
+                facts, result, seconds = compute()
+                record = {
+                    "id": name,
+                    **{key: identity[key] for key in ("task", "settings", "code")},
+                    **facts,
+                    **result.facts,
+                    "tables": {
+                        table: json.loads(rows.to_json(orient="records")) for table, rows in result.tables.items()
+                    },
+                    "seconds": seconds,
+                    "peak_memory_mb": peak_memory_mb(),
+                    **surroundings(),
+                }
+                with atomic_dir(folder) as half:
+                    for table, rows in result.details.items():
+                        rows.to_csv(half / f"{table}.csv", index=False)
+                    (half / "record.json").write_text(to_json(record))
+    return from_json((folder / "record.json").read_text()), folder

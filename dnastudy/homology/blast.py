@@ -17,9 +17,10 @@ from typing import Any
 
 import pandas as pd
 
+from dnastudy.core.errors import HomologyError
 from dnastudy.data.datasets import Dataset
 from dnastudy.data.fasta import write_fasta
-from dnastudy.homology.mmseqs import COLUMNS, RelativesError
+from dnastudy.homology.mmseqs import COLUMNS
 
 SEARCH = ["-task", "blastn", "-strand", "both", "-dust", "no", "-evalue", "1e-3", "-max_target_seqs", "500"]
 """Words of 11 nt, no masking: the most sensitive search that takes seconds for thousands of genes."""
@@ -55,7 +56,7 @@ def blast_version() -> str:
     return _run([str(blast_programs()[0]), "-version"]).split()[1]
 
 
-def blast_relatives(
+def blast_homologs(
     queries: pd.DataFrame,
     targets: pd.DataFrame,
     min_identity: float = 0.7,
@@ -88,7 +89,7 @@ def blast_relatives(
     ------
     FileNotFoundError
         Without BLAST+.
-    RelativesError
+    HomologyError
         When BLAST+ fails, with its last words.
     ValueError
         For thresholds outside 0..1.
@@ -114,7 +115,7 @@ def blast_relatives(
     return table[COLUMNS]
 
 
-def confirmation(parts: Mapping[str, pd.DataFrame], threads: int | None = None) -> dict[str, Any]:
+def confirm_split(parts: Mapping[str, pd.DataFrame], threads: int | None = None) -> dict[str, Any]:
     """What BLAST+ still finds of held-out genes among those that a model may have seen, ready for JSON.
 
     Parameters
@@ -132,13 +133,13 @@ def confirmation(parts: Mapping[str, pd.DataFrame], threads: int | None = None) 
 
     Raises
     ------
-    FileNotFoundError, RelativesError
-        As `blast_relatives`.
+    FileNotFoundError, HomologyError
+        As `blast_homologs`.
     """
     report: dict[str, Any] = {"program": "NCBI BLAST+ blastn", "version": blast_version()}
     for part, memory in PAIRS:
         genes = parts[part]
-        near = blast_relatives(genes, pd.concat([parts[name] for name in memory], ignore_index=True), threads=threads)
+        near = blast_homologs(genes, pd.concat([parts[name] for name in memory], ignore_index=True), threads=threads)
         near["aligned"] = (near["coverage"] * genes["sequence"].str.len().to_numpy()).round().astype(int)
         near = near[near["nearest"] != ""].round({"identity": 4, "coverage": 4})
         rows = near[["id", "nearest", "identity", "coverage", "aligned"]].to_dict("records")
@@ -152,13 +153,13 @@ def split_record(family: Dataset, own: Dataset) -> dict[str, Any]:
     As `confirmation`, with ``sha256`` of the parts and, under "own split", the number of test ``genes`` and of those
     ``found``.
     """
-    near = blast_relatives(own.test, own.train)
+    near = blast_homologs(own.test, own.train)
     found = {"genes": len(near), "found": int((near["nearest"] != "").sum())}
     about = {
         "genes": own.description,
         "sha256": {name: family.hashes[name] for name in ("train", "validation", "test")},
     }
-    return {**about, **confirmation(family.splits), "own split": found}
+    return {**about, **confirm_split(family.splits), "own split": found}
 
 
 def _search(queries: pd.DataFrame, targets: pd.DataFrame, threads: int) -> pd.DataFrame:
@@ -184,5 +185,5 @@ def _run(command: list[str]) -> str:
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=quiet)
     if done.returncode:
         words = (done.stdout + done.stderr).strip()[-800:]
-        raise RelativesError(f"{Path(command[0]).name} of BLAST+ failed with exit status {done.returncode}: {words}")
+        raise HomologyError(f"{Path(command[0]).name} of BLAST+ failed with exit status {done.returncode}: {words}")
     return done.stdout

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from dnastudy.core.errors import StudyError
+from dnastudy.core.errors import HomologyError
 from dnastudy.data.fasta import write_fasta
 from dnastudy.data.sequences import reverse_complement
 from dnastudy.data.splits import family_split
@@ -36,10 +36,6 @@ THOROUGH = {"kmer": 9, "e_value": 1e-2}
 MARGIN = {"min_identity": 0.65, "min_coverage": 0.45}
 """Splits keep more distant relatives together than those that count as ones: alignments differ between programs."""
 COLUMNS = ["id", "nearest", "identity", "coverage", "strand"]
-
-
-class RelativesError(StudyError, RuntimeError):
-    """MMseqs2 did not do its work."""
 
 
 def mmseqs_binary() -> Path:
@@ -109,7 +105,7 @@ def nearest_homologs(
     ------
     FileNotFoundError
         Without MMseqs2.
-    RelativesError
+    HomologyError
         When MMseqs2 fails, with its last words.
     ValueError
         For thresholds outside 0..1.
@@ -148,7 +144,7 @@ def families(genes: pd.DataFrame, *, min_identity: float = 0.7, min_coverage: fl
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    found = links(genes, min_identity=min_identity, min_coverage=min_coverage, threads=threads)
+    found = homolog_pairs(genes, min_identity=min_identity, min_coverage=min_coverage, threads=threads)
     graph = coo_array((np.ones(len(found)), (found["query"], found["target"])), shape=(len(genes), len(genes)))
     return pd.factorize(connected_components(graph, directed=False)[1])[0]
 
@@ -173,7 +169,7 @@ def aligned_share(queries: pd.DataFrame, targets: pd.DataFrame, threads: int | N
     return share
 
 
-def links(
+def homolog_pairs(
     genes: pd.DataFrame, *, min_identity: float = 0.7, min_coverage: float = 0.5, thorough: bool = False,
     threads: int | None = None,
 ) -> pd.DataFrame:  # fmt: skip
@@ -203,7 +199,7 @@ def split_by_family(
 
     Raises
     ------
-    FileNotFoundError, RelativesError
+    FileNotFoundError, HomologyError
         As `nearest_homologs`.
     ValueError
         As `splits.family_split`.
@@ -211,7 +207,7 @@ def split_by_family(
     row = pd.Series(np.arange(len(genes)), index=genes["id"])
     if not row.index.is_unique:
         raise ValueError(f"id {row.index[row.index.duplicated()][0]!r} stands twice in the table")
-    found = links(genes, **MARGIN, thorough=True, threads=threads)
+    found = homolog_pairs(genes, **MARGIN, thorough=True, threads=threads)
     while True:
         parts = family_split(genes, found, fractions, seed)
         left = []
@@ -280,7 +276,7 @@ def _search(
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             words = (done.stdout + done.stderr).strip()[-800:]
-            raise RelativesError(f"MMseqs2 failed with exit status {done.returncode}: {words}")
+            raise HomologyError(f"MMseqs2 failed with exit status {done.returncode}: {words}")
         columns = ["query", "target", "same", "columns", "qstart", "qend", "tstart", "tend"]
         found = pd.read_csv(folder / "hits.tsv", sep="\t", names=columns)
     if found.empty:

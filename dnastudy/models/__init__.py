@@ -1,4 +1,4 @@
-"""All models, by name. A new one is one file here and one line in `MODELS`."""
+"""All models, by name. A new one is one file here and one line in `registry.MODELS`."""
 
 from __future__ import annotations
 
@@ -10,19 +10,9 @@ from typing import Any
 
 from dnastudy.core.errors import ModelError
 from dnastudy.models.base import LanguageModel, read_header
+from dnastudy.models.registry import MODELS
 
 __all__ = ["MODELS", "LanguageModel", "ModelError", "create", "load", "model_class"]
-
-MODELS: dict[str, str] = {
-    "uniform": "dnastudy.models.uniform:Uniform",
-    "ngram": "dnastudy.models.ngram:NGram",
-    "expert": "dnastudy.models.expert.model:Expert",
-    "lstm": "dnastudy.models.lstm:LSTM",
-    "transformer": "dnastudy.models.transformer:Transformer",
-    "ensemble": "dnastudy.models.ensemble:Ensemble",
-    "conditional": "dnastudy.models.conditional:Conditional",
-}
-"""Registered name to ``module:class``; a model's module is imported only when the model is asked for."""
 
 DEFAULT = "lstm"
 """Trained model that commands take where none is named."""

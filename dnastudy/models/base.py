@@ -143,6 +143,11 @@ class LanguageModel(ABC):
         """Models, each with its settings, that one of these settings is made of: fitted on their own, and only once."""
         return []
 
+    @classmethod
+    def built_on(cls, settings: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+        """Registered models, each with its settings, that one of these settings runs inside: part of its identity."""
+        return cls.parts(settings)
+
     def combine(self, parts: Sequence[LanguageModel], validation: Sequences | None = None) -> Self:
         """`fit`, for models made of `parts` that are fitted already."""
         raise NotImplementedError

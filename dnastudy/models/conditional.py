@@ -112,6 +112,12 @@ class Conditional(base.LanguageModel):
         return self
 
     @classmethod
+    def built_on(cls, settings: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+        """See the base class."""
+        parsed = cls.Settings.parse(settings, cls.name)
+        return [(parsed.model, parsed.settings)]
+
+    @classmethod
     def uses_types(cls, settings: dict[str, Any]) -> bool:
         """See the base class."""
         return True

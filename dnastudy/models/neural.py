@@ -17,6 +17,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import nn
 
+from dnastudy.core.errors import TrainingError
 from dnastudy.data.sequences import EncodedSequences, choose, encode_for
 from dnastudy.models import base
 from dnastudy.models.networks import Network
@@ -26,7 +27,7 @@ from dnastudy.training.batches import START, Symbols, sorted_runs
 from dnastudy.training.log import Workspace
 from dnastudy.training.loop import train as train_network
 from dnastudy.training.recipe import Recipe
-from dnastudy.training.report import Report, TrainingError
+from dnastudy.training.report import Report
 
 READ_AT_ONCE = {"cpu": 8192, "cuda": 65_536}
 """Positions read at once, padding included: few enough for a processor's caches, enough to fill a GPU."""

@@ -1,4 +1,4 @@
-"""What a task is, what it is given and what it gives."""
+"""The protocol of all tasks: a fitted model and genes in, tidy tables out."""
 
 from __future__ import annotations
 
@@ -16,59 +16,56 @@ from dnastudy.models.base import LanguageModel
 
 @dataclass(frozen=True)
 class TaskInput:
-    """A fitted model, and the genes it is to be useful for."""
+    """A fitted model, and the genes that it is evaluated on."""
 
     model: LanguageModel
     dataset: Dataset
     held_out: pd.DataFrame
-    """Validation genes, to tune on; none where the model has learned from them."""
+    """Validation genes, to tune on; an empty table where the model was trained on them."""
     homologs: Callable[[], pd.DataFrame]
-    """Nearest relative of each test gene among the training genes (see `relatives.nearest_homologs`)."""
+    """Returns the nearest homolog of each test gene among the training genes (see `mmseqs.nearest_homologs`)."""
     conditional: Callable[[], LanguageModel]
-    """The same model, fitted so that it can be asked for genes of one type (`LanguageModel.with_types`)."""
+    """Returns the same model fitted with gene types, which generates genes of one type (`LanguageModel.with_types`)."""
 
 
 @dataclass(frozen=True)
 class TaskResult:
-    """What a model did at a task."""
+    """What the evaluation of a model on a task gives."""
 
     tables: dict[str, pd.DataFrame]
-    """Results with intervals, a row each, by name: what is published."""
+    """Results with 95 % intervals by name, one row a result; these are published."""
     facts: dict[str, Any] = field(default_factory=dict)
-    """Single values beside them."""
+    """Single values, published beside the tables."""
     details: dict[str, pd.DataFrame] = field(default_factory=dict)
-    """A row a sequence or pair, from which models can be compared with one another; not published."""
+    """Tables with one row a sequence or pair, from which models are compared with one another; not published."""
 
 
 class Task(ABC):
-    """A question that is put to any model, through the protocol of all models alone.
+    """A task on which any model is evaluated, through the common protocol of all models alone.
 
     Attributes
     ----------
     name : str
-        Under which it is registered.
-    everything : bool
-        Every run of the study is put to it; else one run of each kind of model (`runs.representatives`).
-    code : tuple of str
-        Files of the package, beside its own, that change what comes out: part of an outcome's identity.
+        The name under which the task is registered.
+    all_runs : bool
+        Whether every run of the study is evaluated on it, or one run of each kind of model (`plan.representatives`).
     """
 
     name: ClassVar[str]
     Settings: ClassVar[type[Settings]] = Settings
-    everything: ClassVar[bool] = True
-    code: ClassVar[tuple[str, ...]] = ()
+    all_runs: ClassVar[bool] = True
 
     def __init__(self, settings: dict[str, Any] | None = None):
         self.settings = type(self).Settings.parse(settings or {}, self.name)
 
     @abstractmethod
     def run(self, task_input: TaskInput) -> TaskResult:
-        """Put the question to a model."""
+        """Evaluate a model."""
 
     def reference(self, dataset: Dataset) -> TaskResult | None:
-        """What needs no model, in the same tables: real genes in the place of a model's, say."""
+        """Return results in the same tables that need no model, for instance of real genes; None if there are none."""
         return None
 
-    def given(self, dataset: Dataset) -> dict[str, str]:
-        """Hashes of what it reads of a data set beside its splits: part of an outcome's identity."""
+    def input_hashes(self, dataset: Dataset) -> dict[str, str]:
+        """Return hashes of the files of a data set that the task reads beside its splits; they identify a result."""
         return {}

@@ -1,4 +1,4 @@
-"""What sequences look like, set against set: short words, composition, reading frames, low complexity, relatives."""
+"""Features of sequences: k-mers, composition, open reading frames, low complexity; and shuffled sequences."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from scipy.spatial.distance import jensenshannon
 
-from dnastudy.data.sequences import EncodedSequences, decode, encode
+from dnastudy.data.kmers import cpg_ratio, gc_share, kmer_codes, kmer_counts_per_sequence
+from dnastudy.data.sequences import decode, encode
 
 STOPS = ("TAA", "TAG", "TGA")
 _CODES = {stop: int("".join(str("ACGT".index(base)) for base in stop), 4) for stop in STOPS}
@@ -16,41 +18,15 @@ WINDOW = 64
 """Window of the low-complexity score, nt, as of DUST."""
 
 
-def word_counts(sequences: Sequence[str] | EncodedSequences, k: int) -> np.ndarray:
-    """How often each k-mer stands in each sequence: int32, shape (sequences, 4**k), words in the order of A C G T."""
-    encoded = encode(sequences)
-    counts = np.zeros((len(encoded), 4**k), dtype=np.int32)
-    for row in range(len(encoded)):
-        words = _words(encoded[row], k)
-        if len(words):
-            counts[row] = np.bincount(words, minlength=4**k)
-    return counts
-
-
-def _words(codes: np.ndarray, k: int) -> np.ndarray:
-    """Code of the k-mer that begins at each place, shape (length - k + 1,)."""
-    if len(codes) < k:
-        return np.zeros(0, dtype=np.int64)
-    words = np.zeros(len(codes) - k + 1, dtype=np.int64)
-    for offset in range(k):
-        words = 4 * words + codes[offset : len(codes) - k + 1 + offset]
-    return words
-
-
 def jensen_shannon(one: np.ndarray, other: np.ndarray) -> float:
-    """Jensen-Shannon divergence of two count vectors, bits: 0 for equal shares, 1 for none in common (Lin 1991)."""
-    p, q = (counts / counts.sum() for counts in (np.asarray(one, float), np.asarray(other, float)))
-    middle = (p + q) / 2
-
-    def away(share: np.ndarray) -> float:
-        has = share > 0
-        return float((share[has] * np.log2(share[has] / middle[has])).sum())
-
-    return max(0.0, (away(p) + away(q)) / 2)
+    """Return the Jensen-Shannon divergence of two count vectors, bits: 0 if proportional, 1 if disjoint (Lin 1991)."""
+    with np.errstate(invalid="ignore"):  # rounding may make the divergence of proportional counts negative
+        distance = jensenshannon(one, other, base=2)
+    return float(np.nan_to_num(distance)) ** 2
 
 
 def describe(sequences: Sequence[str]) -> pd.DataFrame:
-    """Facts of each sequence.
+    """Return features of each sequence.
 
     Returns
     -------
@@ -59,17 +35,13 @@ def describe(sequences: Sequence[str]) -> pd.DataFrame:
     ``low_complexity``, the highest score of `dust` over windows.
     """
     encoded = encode(sequences)
-    singles, pairs = word_counts(encoded, 1), word_counts(encoded, 2)
-    lengths = np.maximum(encoded.lengths, 1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        expected = singles[:, 1] * singles[:, 2] / lengths**2
-        cpg = pairs[:, 6] / np.maximum(pairs.sum(axis=1), 1) / np.where(expected > 0, expected, np.nan)
+    bases, pairs = kmer_counts_per_sequence(encoded, 1), kmer_counts_per_sequence(encoded, 2)
     codes = [encoded[row] for row in range(len(encoded))]
     return pd.DataFrame(
         {
             "length": encoded.lengths,
-            "gc": (singles[:, 1] + singles[:, 2]) / lengths,
-            "cpg": cpg,
+            "gc": np.nan_to_num(gc_share(bases)),
+            "cpg": cpg_ratio(bases, pairs),
             "orf": [longest_orf(row) for row in codes],
             "low_complexity": [dust(row) for row in codes],
         }
@@ -77,10 +49,10 @@ def describe(sequences: Sequence[str]) -> pd.DataFrame:
 
 
 def longest_orf(codes: np.ndarray) -> int:
-    """Nucleotides of the longest open reading frame of a sequence of codes, on either strand: see `describe`."""
+    """Return the length of the longest open reading frame of a sequence, nt, on either strand: see `describe`."""
     longest = 0
     for strand in (codes, (3 - codes.astype(np.int64))[::-1]):
-        words = _words(strand, 3)
+        words = kmer_codes(strand, 3)
         stops = np.isin(words, list(_CODES.values()))
         for frame in range(3):
             start, last = None, frame
@@ -98,12 +70,12 @@ def longest_orf(codes: np.ndarray) -> int:
 
 
 def dust(codes: np.ndarray, window: int = WINDOW) -> float:
-    """Highest low-complexity score of the windows of a sequence (Morgulis et al. 2006).
+    """Return the highest low-complexity score of the windows of a sequence (Morgulis et al. 2006).
 
-    Of a window with l triplets: the number of pairs of equal triplets, divided by l - 1; near 0.5 (l / 64) for random
-    sequence, 31 for 64 equal letters. Windows overlap by half.
+    The score of a window with l triplets is the number of pairs of equal triplets, divided by l - 1: near 0.5 (l / 64)
+    for random sequences, 31 for 64 equal nucleotides. Windows overlap by half.
     """
-    words = _words(codes, 3)
+    words = kmer_codes(codes, 3)
     inside = window - 2
     if len(words) < 2:
         return 0.0
@@ -118,10 +90,10 @@ def dust(codes: np.ndarray, window: int = WINDOW) -> float:
 
 
 def shuffled(sequence: str, random: np.random.Generator) -> str:
-    """The sequence shuffled so that every pair of neighbours is kept as often as it stands there.
+    """Return the sequence shuffled, with the number of each dinucleotide kept.
 
-    A random Eulerian path through the graph of its dinucleotides (Altschul and Erickson 1985): first and last letter,
-    and so all single letters, are kept too.
+    A random Eulerian path through the graph of its dinucleotides (Altschul and Erickson 1985): the first and the last
+    nucleotide, and therefore the number of each nucleotide, are kept as well.
     """
     codes = encode([sequence])[0]
     if len(codes) < 3:
@@ -130,7 +102,7 @@ def shuffled(sequence: str, random: np.random.Generator) -> str:
     followers = {base: codes[1:][codes[:-1] == base].astype(int).tolist() for base in range(4)}
     present = [base for base in range(4) if followers[base]]
     while True:
-        # the last step out of each letter; a path exists where all of these lead to the last letter
+        # the last step from each nucleotide; a path exists if all of these lead to the last nucleotide
         final = {base: followers[base][random.integers(len(followers[base]))] for base in present if base != last}
         if all(_leads(base, final, last) for base in final):
             break
@@ -148,7 +120,7 @@ def shuffled(sequence: str, random: np.random.Generator) -> str:
 
 
 def _leads(base: int, final: dict[int, int], last: int) -> bool:
-    """Whether the last steps out of the letters lead from ``base`` to ``last``."""
+    """Whether the last steps from the nucleotides lead from ``base`` to ``last``."""
     for _ in range(4):
         if base == last:
             return True

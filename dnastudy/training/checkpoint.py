@@ -9,8 +9,8 @@ from typing import Any
 import torch
 
 from dnastudy.core.atomic import atomic_write
+from dnastudy.core.errors import TrainingError
 from dnastudy.training.log import CHECKPOINT as NAME
-from dnastudy.training.report import TrainingError
 
 
 def write(folder: Path, state: dict[str, Any]) -> None:

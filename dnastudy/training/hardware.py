@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from dnastudy.core.errors import ModelError
+from dnastudy.core.errors import SettingsError
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -21,9 +21,9 @@ def accelerator() -> str:
     """What trains here, "cpu" or "cuda": what DNASTUDY_ACCELERATOR says, or a GPU where there is one."""
     asked = os.environ.get(ACCELERATOR, "auto")
     if asked not in ("auto", "cpu", "cuda"):
-        raise ModelError(f"{ACCELERATOR}={asked}: must be auto, cpu or cuda")
+        raise SettingsError(f"{ACCELERATOR}={asked}: must be auto, cpu or cuda")
     if asked == "cuda" and not torch.cuda.is_available():
-        raise ModelError(f"{ACCELERATOR}=cuda, but torch sees no GPU here; leave it out to train on the processor")
+        raise SettingsError(f"{ACCELERATOR}=cuda, but torch sees no GPU here; leave it out to train on the processor")
     return asked if asked != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from dnastudy.core.errors import ModelError
+from dnastudy.core.errors import TrainingError
 
 LOG = "log.csv"
 CHECKPOINT = "checkpoint.pt"
@@ -33,7 +33,7 @@ class Workspace:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """See to it that no other training writes in the folder meanwhile; ModelError if one does."""
+        """See to it that no other training writes in the folder meanwhile; TrainingError if one does."""
         if not is_main_process():
             yield
             return
@@ -42,7 +42,7 @@ class Workspace:
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            raise ModelError(
+            raise TrainingError(
                 f"{self.folder}: another training is writing there; wait for it or name another folder"
             ) from None
         try:

@@ -18,13 +18,14 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from dnastudy.core.errors import TrainingError
 from dnastudy.data.sequences import EncodedSequences, evenly_spaced
 from dnastudy.training import checkpoint
 from dnastudy.training.batches import IGNORED, START, Symbols, epoch_batches, parts, sorted_runs, type_starts
 from dnastudy.training.hardware import compiling, device_name, start_fabric
 from dnastudy.training.log import Log, Workspace
 from dnastudy.training.recipe import Recipe
-from dnastudy.training.report import Course, Progress, Report, TrainingError
+from dnastudy.training.report import Course, Progress, Report
 
 SYNC = 20
 """Steps between two looks at the losses: each look waits for the GPU."""

@@ -6,8 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from dnastudy.core.errors import ModelError
-
 
 @dataclass(frozen=True)
 class Progress:
@@ -59,25 +57,3 @@ class Course:
     def facts(self) -> dict[str, Any]:
         """The course without its epochs."""
         return {name: value for name, value in vars(self).items() if name != "epochs"}
-
-
-class TrainingError(ModelError):
-    """A training that cannot go on: what went wrong at which step, and what to change.
-
-    Attributes
-    ----------
-    genes : list of int
-        Training genes (from 0) of the batch it happened on; empty where that does not matter.
-    """
-
-    def __init__(self, message: str, genes: list[int] | None = None):
-        super().__init__(message)
-        self.genes = genes or []
-
-    def named(self, ids: list[str]) -> TrainingError:
-        """Return the same error with the ids of the batch's genes in its message."""
-        if not self.genes:
-            return self
-        shown = ", ".join(ids[i] for i in self.genes[:20])
-        more = f" and {len(self.genes) - 20} more" if len(self.genes) > 20 else ""
-        return TrainingError(f"{self}. Genes of that batch: {shown}{more}", self.genes)

@@ -31,7 +31,7 @@ from dnastudy.analysis.claims import (
 from dnastudy.analysis.headline import FINDINGS, RECORDS, TASK_RECORDS
 from dnastudy.analysis.mutations import papers_means
 from dnastudy.chapters.run import find_chapters
-from dnastudy.core.errors import ModelError
+from dnastudy.core.errors import PublicationError
 from dnastudy.core.provenance import from_json, to_json
 from dnastudy.data.datasets import paper
 from dnastudy.experiments.curve_plan import curve_runs, text_runs
@@ -126,7 +126,7 @@ def test_the_numbers_are_those_of_the_records(copy):
 
 def test_without_published_records_it_says_how_to_get_them(copy):
     shutil.rmtree(copy.root / RECORDS)
-    with pytest.raises(ModelError, match="dnastudy publish"):
+    with pytest.raises(PublicationError, match="dnastudy publish"):
         claims(copy.root)
 
 

@@ -6,10 +6,10 @@ import pytest
 from helpers import ROOT
 
 from dnastudy.analysis.generated_genes import BEST, equal_lengths, outcome_table, side_by_side, with_best
-from dnastudy.analysis.headline import published, published_outcomes
+from dnastudy.analysis.headline import published, published_task
 from dnastudy.experiments.plan import representatives
 from dnastudy.experiments.profile import load_profile
-from dnastudy.experiments.task_runs import Assessment
+from dnastudy.experiments.task_runs import TaskRun
 from dnastudy.models import MODELS, model_class
 from dnastudy.tasks.generation_quality import REAL, SHUFFLED
 
@@ -21,7 +21,7 @@ def _row(name, measure, value, low=np.nan, high=np.nan):
 
 
 def _outcome(*rows):
-    return Assessment({"tables": {"measures": pd.DataFrame(rows)}}, None)
+    return TaskRun({"tables": {"measures": pd.DataFrame(rows)}}, None)
 
 
 @pytest.fixture
@@ -29,11 +29,11 @@ def measures():
     return outcome_table(
         {
             "uniform": _outcome(
-                _row("temperature 1", "told apart by a", 0.7, 0.6, 0.8),
-                _row("temperature 1", "told apart by b", 0.9, 0.85, 0.95),
-                _row("temperature 1", "families a gene", 1.0),
+                _row("temperature 1", "AUC, a", 0.7, 0.6, 0.8),
+                _row("temperature 1", "AUC, b", 0.9, 0.85, 0.95),
+                _row("temperature 1", "families per gene", 1.0),
             ),
-            "reference": _outcome(_row(REAL, "told apart by a", 0.5, 0.4, 0.6)),
+            "reference": _outcome(_row(REAL, "AUC, a", 0.5, 0.4, 0.6)),
         },
         RECORDS,
         "measures",
@@ -57,7 +57,7 @@ def test_the_best_classifier_is_that_which_is_right_most_often(measures):
 
 
 def test_measures_stand_side_by_side_with_their_intervals(measures):
-    lines = side_by_side(measures, {"families a gene": "families", "told apart by a": "AUC"}, ["label"])
+    lines = side_by_side(measures, {"families per gene": "families", "AUC, a": "AUC"}, ["label"])
     assert lines.to_dict("records") == [
         {"label": "knows nothing", "families": "1.00", "AUC": "0.70 (0.60 to 0.80)"},
         {"label": REAL, "families": "", "AUC": "0.50 (0.40 to 0.60)"},
@@ -66,12 +66,12 @@ def test_measures_stand_side_by_side_with_their_intervals(measures):
 
 @pytest.fixture(scope="module")
 def written():
-    return published_outcomes(ROOT, "generation-quality")
+    return published_task(ROOT, "generation-quality")
 
 
 @pytest.fixture(scope="module")
 def typed():
-    return published_outcomes(ROOT, "gene-types")
+    return published_task(ROOT, "gene-types")
 
 
 INTERVALS = {
@@ -83,7 +83,7 @@ INTERVALS = {
 
 @pytest.mark.parametrize("task", list(INTERVALS))
 def test_every_model_of_the_study_has_its_rows_on_real_genes(task):
-    runs, tables = published_outcomes(ROOT, task)
+    runs, tables = published_task(ROOT, task)
     records, wanted = published(ROOT), [run.name for run in representatives(load_profile("cpu"))]
     assert set(runs) == {*wanted, "reference"}
     assert {run.model for run in representatives(load_profile("cpu"))} == {
@@ -110,14 +110,14 @@ def test_every_set_has_intervals_on_what_counts(written):
     for (run, name), rows in table.groupby(["run", "set"]):
         rows = rows.set_index("measure")
         for measure in (
-            "with a relative in train",
+            "with a homolog in train",
             "copies of training genes",
             "gc, mean",
             "divergence of 3-mers, bits",
         ):
             value, low, high = rows.loc[measure, ["value", "low", "high"]]
             assert low - 1e-4 <= value <= high + 1e-4, (run, name, measure)
-        told = rows[rows.index.str.startswith("told apart")]
+        told = rows[rows.index.str.startswith("AUC, ")]
         assert len(told) == 3
         assert told[["low", "high"]].notna().all(axis=None)
 
@@ -128,12 +128,12 @@ def test_the_references_are_what_they_must_be(written):
         table.loc[key] for key in (("reference", REAL), ("reference", SHUFFLED), ("uniform", "temperature 1"))
     )
     for name in ("linear on k-mers", "gradient boosting on k-mers", "convolutional network"):
-        measure = f"told apart by {name}, AUC"
+        measure = f"AUC, {name}"
         assert abs(real[measure] - 0.5) < 0.06 < 0.1 < mixed[measure] - 0.5
         assert nothing[measure] > 0.9
-    assert real["with a relative in train"] > 0.3
-    assert mixed["with a relative in train"] < 0.05
-    assert nothing["with a relative in train"] == 0 == nothing["copies of training genes"]
+    assert real["with a homolog in train"] > 0.3
+    assert mixed["with a homolog in train"] < 0.05
+    assert nothing["with a homolog in train"] == 0 == nothing["copies of training genes"]
     assert real["gc, mean"] == pytest.approx(mixed["gc, mean"])
 
 

@@ -12,7 +12,7 @@ from test_homology import FAMILIES, HAS, LENGTHS, SETTINGS, by_hand, drawn, fini
 
 from dnastudy.analysis import learning_curve_charts, learning_curves
 from dnastudy.analysis.learning_curves import BY_FAMILY, OWN_ALL, OWN_WITHOUT, Line
-from dnastudy.data.corpora import source_of
+from dnastudy.data.corpora import markov_source
 from dnastudy.display import charts
 from dnastudy.display.tables import amount, amounts, duration, figure, nucleotides
 from dnastudy.evaluation import bootstrap, metrics
@@ -178,7 +178,7 @@ def test_curves_on_texts_know_the_floor_of_simulated_sources(runs):
         (corpus, label) for corpus in ("source-2", "english-4") for label in ("n-gram, Witten-Bell tuned", "LSTM")
     ]
     for line in lines:
-        known = source_of(line.corpus).entropy_rate if line.corpus == "source-2" else None
+        known = markov_source(line.corpus).entropy_rate if line.corpus == "source-2" else None
         assert line.floor == known and len(line.points) == 3 and line.group == line.corpus
 
 

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from helpers import ROOT
 
-from dnastudy.analysis.headline import published, published_outcomes
+from dnastudy.analysis.headline import published, published_task
 from dnastudy.analysis.mutations import accuracies, evidence_rows, gains, mean_pairs, papers_means
-from dnastudy.core.errors import ModelError
+from dnastudy.core.errors import PublicationError
 from dnastudy.data.datasets import paper
 from dnastudy.tasks.mutation_detection import CALIBRATED, PAPER_RULES, RATIO, RATIO_NATS, RULES, SINGLE
 
@@ -25,7 +25,7 @@ def _outcome(seed):
             "kind": "substitution",
             "where": np.linspace(0, 1, 120),
             "change": 0,
-            "relatives": ["with", "without"] * 60,
+            "homologs": ["with", "without"] * 60,
             RATIO_NATS: np.random.default_rng(1).normal(size=120) + seed,
         }
     )
@@ -51,7 +51,7 @@ def test_accuracies_are_shares_of_the_sets_or_of_the_single_edits():
         assert table.loc[(maximum, RATIO), "accuracy"] == pytest.approx(part[RATIO].mean())
     fifths = accuracies({"m": frame}, "fifth", 100, single=True)
     assert fifths[fifths["rule"] == RATIO]["n"].sum() == 40
-    few = accuracies({"m": frame}, "relatives", 100, maximum=5)
+    few = accuracies({"m": frame}, "homologs", 100, maximum=5)
     assert few[few["rule"] == RATIO]["n"].sum() == 40
 
 
@@ -67,16 +67,16 @@ def test_gains_are_paired():
 
 
 def test_evidence_is_of_the_single_edits():
-    row = evidence_rows({"m": [_outcome(1), _outcome(3)]}).set_index("relatives").loc["with"]
+    row = evidence_rows({"m": [_outcome(1), _outcome(3)]}).set_index("homologs").loc["with"]
     parts = [
-        o.details("")[lambda f: (f["seed"] == SINGLE) & (f["relatives"] == "with")] for o in (_outcome(1), _outcome(3))
+        o.details("")[lambda f: (f["seed"] == SINGLE) & (f["homologs"] == "with")] for o in (_outcome(1), _outcome(3))
     ]
     assert row["mean"] == pytest.approx(np.mean([p[RATIO_NATS].mean() for p in parts]))
     assert row["accuracy"] == pytest.approx(np.mean([(p[RATIO_NATS] > 0).mean() for p in parts]))
     assert row["ratio"] == pytest.approx(row["mean"] / row["deviation"])
 
 
-RUNS, TABLES = published_outcomes(ROOT, "mutation-detection")
+RUNS, TABLES = published_task(ROOT, "mutation-detection")
 ACCURACY = TABLES["accuracy"]
 
 
@@ -97,7 +97,7 @@ def test_every_model_of_the_study_has_its_rows_on_real_genes():
         rows = ACCURACY[ACCURACY["run"] == run]
         knows = {"validation", "counts"} & {*record["data"]["train"], *record["data"]["update"]}
         assert set(rows["rule"]) == set(RULES[:-1] if knows else RULES)
-        assert {"set", "maximum", "kind", "fifth", "relatives", "change"} == set(rows["by"])
+        assert {"set", "maximum", "kind", "fifth", "homologs", "change"} == set(rows["by"])
     assert ((ACCURACY["low"] <= ACCURACY["accuracy"]) & (ACCURACY["accuracy"] <= ACCURACY["high"])).all()
 
 
@@ -136,5 +136,5 @@ def test_the_rule_of_probability_is_one_of_length():
 
 
 def test_what_is_not_published_is_said(tmp_path):
-    with pytest.raises(ModelError, match="no published outcomes; `dnastudy publish` writes them"):
-        published_outcomes(tmp_path, "mutation-detection")
+    with pytest.raises(PublicationError, match="no published outcomes; `dnastudy publish` writes them"):
+        published_task(tmp_path, "mutation-detection")

@@ -12,8 +12,6 @@ pytest.importorskip("papermill")
 
 from dnastudy.chapters.run import (
     HEADER,
-    ChapterError,
-    ParameterError,
     check_parameters,
     find_chapters,
     find_root,
@@ -22,13 +20,13 @@ from dnastudy.chapters.run import (
     refresh_sources,
     run_chapter,
 )
-from dnastudy.data.genes import DataError
+from dnastudy.core.errors import ChapterError, DataError, ParameterError
 
 PARAMETERS = f"""{HEADER}
 threshold: float = 0.5  # counts from here on
 names: list[str] = ["a", "b"]  # what to show
 repeats: int = 2"""
-OPEN = "from dnastudy.chapters import open_chapter\n\nchapter = open_chapter(globals())\np = chapter.parameters"
+OPEN = "from dnastudy.chapters.run import open_chapter\n\nchapter = open_chapter(globals())\np = chapter.parameters"
 
 
 def notebook(*cells: str):
@@ -275,7 +273,7 @@ def test_a_failing_source_is_left_as_it_was(project):
 
 
 def test_importing_the_package_stays_light():
-    code = "import sys, dnastudy, dnastudy.chapters; print({'altair', 'papermill', 'nbformat'} & set(sys.modules))"
+    code = "import sys, dnastudy, dnastudy.chapters.run; print({'altair', 'papermill', 'nbformat'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
 
 

@@ -5,22 +5,21 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from helpers import gene_frame, random_sequences
-from test_main import TEST, dnastudy, files, refused  # noqa: F401
+from helpers import TEST, gene_frame, random_sequences
 
 from dnastudy.data.genes import write_genes
 from dnastudy.data.mutation_pairs import read_pairs
 
 
 @pytest.fixture
-def counts(dnastudy, files, tmp_path):  # noqa: F811
+def counts(dnastudy, files, tmp_path):
     done = dnastudy("train", "ngram", "--train", files["a"], "--out", tmp_path / "counts", "--json")
     assert done.code == 0, done.err
     return tmp_path / "counts"
 
 
 @pytest.fixture
-def pairs(dnastudy, files, tmp_path):  # noqa: F811
+def pairs(dnastudy, files, tmp_path):
     done = dnastudy(
         "data", "mutate", files["test"], "--out", tmp_path / "pairs.csv", "--n", 80, "--maximum", 3, "--json"
     )
@@ -29,7 +28,7 @@ def pairs(dnastudy, files, tmp_path):  # noqa: F811
     return tmp_path / "pairs.csv"
 
 
-def test_pairs_are_made_of_the_genes_given(pairs, dnastudy, files, tmp_path):  # noqa: F811
+def test_pairs_are_made_of_the_genes_given(pairs, dnastudy, files, tmp_path):
     table = read_pairs(pairs)
     assert set(table["real"]) <= set(TEST)
     again = tmp_path / "again.csv"
@@ -40,7 +39,7 @@ def test_pairs_are_made_of_the_genes_given(pairs, dnastudy, files, tmp_path):  #
     assert pd.read_csv(swaps)["edits"].str.startswith("swap").all()
 
 
-def test_accuracy_and_interval_by_rule_and_by_kind(dnastudy, files, counts, pairs):  # noqa: F811
+def test_accuracy_and_interval_by_rule_and_by_kind(dnastudy, files, counts, pairs):
     found = dnastudy("mutations", pairs, "--model", counts, "--validation", files["validation"], "--json").json
     assert (found["pairs"], found["model"]) == (80, str(counts))
     assert list(found["rules"]) == ["perplexity", "probability", "likelihood ratio", "calibrated"]
@@ -54,7 +53,7 @@ def test_accuracy_and_interval_by_rule_and_by_kind(dnastudy, files, counts, pair
     assert {"insertion", "deletion", "substitution"} <= set(found["rules"]["perplexity"]["by_kind"])
 
 
-def test_without_validation_genes_nothing_is_calibrated(dnastudy, counts, pairs):  # noqa: F811
+def test_without_validation_genes_nothing_is_calibrated(dnastudy, counts, pairs):
     done = dnastudy("mutations", pairs, "--model", counts)
     lines = done.out.splitlines()
     assert lines[0].split() == ["pairs", "number", "perplexity", "probability", "likelihood", "ratio"]
@@ -64,11 +63,11 @@ def test_without_validation_genes_nothing_is_calibrated(dnastudy, counts, pairs)
     assert f"{plain['rules']['perplexity']['accuracy']:.3f}" in lines[1]
 
 
-def test_a_model_that_comes_with_the_package_takes_them(dnastudy, pairs):  # noqa: F811
+def test_a_model_that_comes_with_the_package_takes_them(dnastudy, pairs):
     assert dnastudy("mutations", pairs, "--json").json["model"] == "lstm"
 
 
-def test_mistakes_are_named(refused, counts, pairs, files, tmp_path):  # noqa: F811
+def test_mistakes_are_named(refused, counts, pairs, files, tmp_path):
     assert "no such file" in refused("mutations", tmp_path / "none.csv", "--model", counts)
     assert "no column for real, mutated" in refused("mutations", files["test"], "--model", counts)
     bad = tmp_path / "bad.csv"
@@ -79,17 +78,17 @@ def test_mistakes_are_named(refused, counts, pairs, files, tmp_path):  # noqa: F
     assert "unknown kind of edit 'inversion' (known: insertion, deletion, substitution, swap)" in message
 
 
-def test_validation_genes_among_the_pairs_are_said(dnastudy, files, counts, pairs):  # noqa: F811
+def test_validation_genes_among_the_pairs_are_said(dnastudy, files, counts, pairs):
     done = dnastudy("mutations", pairs, "--model", counts, "--validation", files["test"], "--json")
     assert "are also among the real ones: the calibrated rule is too good" in done.err
 
 
-def test_only_the_papers_genes_reproduce_its_accuracies(refused):  # noqa: F811
+def test_only_the_papers_genes_reproduce_its_accuracies(refused):
     assert "the paper's figures are of its own genes" in refused("reproduce", "mutations", "--data", "simulated")
 
 
 @pytest.mark.realdata
-def test_the_papers_accuracies_are_reproduced(dnastudy, real_data):  # noqa: F811
+def test_the_papers_accuracies_are_reproduced(dnastudy, real_data):
     """All twelve cells, the paper's figures typed from its table rather than read from the package."""
     done = dnastudy("reproduce", "mutations", "--data", real_data)
     assert (done.code, done.out.splitlines()[-1]) == (0, "12 of 12 accuracies equal the paper's")
@@ -117,37 +116,37 @@ def written(tmp_path):
     return {name: write_genes(gene_frame(rows, name), tmp_path / f"{name}.fa") for name, rows in tables.items()}
 
 
-FAST = ["--set", "classifiers=[linear on k-mers]", "words=[2]", "folds=3", "replicates=100"]
+FAST = ["--set", "classifiers=[linear on k-mers]", "kmer_sizes=[2]", "folds=3", "replicates=100"]
 
 
-def test_generated_genes_are_set_beside_real_ones(dnastudy, written):  # noqa: F811
-    words = ["realness", written["made"], "--real", written["real"], *FAST]
+def test_generated_genes_are_set_beside_real_ones(dnastudy, written):
+    words = ["quality", written["made"], "--real", written["real"], *FAST]
     found = dnastudy(*words, "--train", written["train"], "--json").json
     ours = found["sets"][str(written["made"])]
     assert list(found["sets"]) == [str(written["made"]), "real genes", "shuffled real genes"]
     assert ours["copies of training genes"]["value"] == pytest.approx(0.2)
-    low, high = ours["told apart by linear on k-mers, AUC"]["interval"]
-    assert 0.7 < low <= ours["told apart by linear on k-mers, AUC"]["value"] <= high
-    assert found["sets"]["real genes"]["told apart by linear on k-mers, AUC"]["value"] < 0.7
+    low, high = ours["AUC, linear on k-mers"]["interval"]
+    assert 0.7 < low <= ours["AUC, linear on k-mers"]["value"] <= high
+    assert found["sets"]["real genes"]["AUC, linear on k-mers"]["value"] < 0.7
     assert found["sets"]["real genes"]["copies of training genes"]["value"] == 0
-    own = dnastudy("realness", written["real"], "--real", written["real"], *FAST, "--set", "genes=30")
+    own = dnastudy("quality", written["real"], "--real", written["real"], *FAST, "--set", "genes=30")
     assert "90 of the 90 real genes are among the generated genes" in own.err
     plain = dnastudy(*words)
     assert plain.code == 0
     assert "copies of training genes" not in plain.out
     lines = plain.out.splitlines()
     assert lines[1].split()[:2] == ["empty", "0.000"]
-    assert any(line.startswith("told apart by linear") and "(" in line for line in lines)
+    assert any(line.startswith("AUC, linear") and "(" in line for line in lines)
 
 
-def test_what_cannot_be_compared_is_refused(refused, written, tmp_path):  # noqa: F811
+def test_what_cannot_be_compared_is_refused(refused, written, tmp_path):
     few = write_genes(gene_frame(random_sequences(4, low=50, high=60)), tmp_path / "few.fa")
-    assert "few.fa: 4 genes, 10 are needed" in refused("realness", few, "--real", written["real"])
-    none = refused("realness", written["made"], "--real", written["real"], "--type", "rRNA")
-    assert "real.fa: 0 genes of type rRNA, 20 are needed" in none
+    assert "few.fa: 4 genes, 10 are needed" in refused("quality", few, "--real", written["real"])
+    none = refused("quality", written["made"], "--real", written["real"], "--type", "rRNA")
+    assert "0 real genes, 20 are needed" in none
     assert "written already" in refused(
-        "realness", written["made"], "--real", written["real"], "--set", "temperatures=[1]"
+        "quality", written["made"], "--real", written["real"], "--set", "temperatures=[1]"
     )
     assert "no classifier 'forest'" in refused(
-        "realness", written["made"], "--real", written["real"], "--set", "classifiers=[forest]"
+        "quality", written["made"], "--real", written["real"], "--set", "classifiers=[forest]"
     )

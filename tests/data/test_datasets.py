@@ -7,9 +7,10 @@ import pandas as pd
 import pytest
 from helpers import gene_frame, random_sequences
 
+from dnastudy.core.errors import DataError
 from dnastudy.data import datasets
 from dnastudy.data.datasets import load_dataset
-from dnastudy.data.genes import DataError, table_hash, write_genes
+from dnastudy.data.genes import table_hash, write_genes
 
 GENES = gene_frame(random_sequences(60, seed=5, low=20), "g")
 SPLITS = {"train": GENES[:36], "validation": GENES[36:48], "test": GENES[48:]}

@@ -10,17 +10,9 @@ import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
 
+from dnastudy.core.errors import DataError
 from dnastudy.data.fasta import read_fasta
-from dnastudy.data.genes import (
-    COLUMNS,
-    DataError,
-    Policy,
-    ReadReport,
-    check_genes,
-    read_genes,
-    table_hash,
-    write_genes,
-)
+from dnastudy.data.genes import COLUMNS, Policy, ReadReport, check_genes, read_genes, table_hash, write_genes
 from dnastudy.data.sequences import END, EncodedSequences, decode, encode, reverse_complement
 
 HEADER = "NCBIGeneID,Symbol,Description,GeneType,GeneGroupIdentifier,GeneGroupMethod,NucleotideSequence\n"

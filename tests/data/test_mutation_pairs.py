@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from helpers import gene_frame, random_sequences
 
-from dnastudy.data.formats import DataError
+from dnastudy.core.errors import DataError
 from dnastudy.data.mutation_pairs import KINDS, SWAP, describe_edit, make_pairs, read_pairs, write_pairs
 
 GENES = gene_frame(random_sequences(60, seed=5, low=2, high=80), "g")

@@ -9,7 +9,7 @@ import pytest
 from dnastudy.data.genes import COLUMNS, check_genes, table_hash
 from dnastudy.data.sequences import decode, encode, reverse_complement
 from dnastudy.data.simulation import MAX_LENGTH, MarkovSource, _mutate, iid_source, simulate_genes, simulate_study
-from dnastudy.data.statistics import conditional_entropy, describe_part, describe_relatives, kmer_counts
+from dnastudy.data.statistics import conditional_entropy, describe_part, describe_homologs, kmer_counts
 from dnastudy.homology.mmseqs import mmseqs_binary, study_homologs
 
 REAL = json.loads((Path(__file__).parents[2] / "results" / "genes-real.json").read_text())
@@ -96,7 +96,7 @@ def test_relatives_are_as_many_as_in_the_real_splits():
     except FileNotFoundError:
         pytest.skip("no MMseqs2 (extra 'relatives')")
     for name, table in study_homologs(simulate_study(seed=1, n=4000)).items():
-        ours, real = describe_relatives(table), REAL["relatives"][name]
+        ours, real = describe_homologs(table), REAL["relatives"][name]
         # 800 genes: one standard error is 0.017
         assert ours["share_at_70"] == pytest.approx(real["share_at_70"], abs=0.04), name
         assert ours["share_at_80"] == pytest.approx(real["share_at_80"], abs=0.03), name

@@ -17,10 +17,11 @@ import numpy as np
 import pytest
 import yaml
 
+from dnastudy.core.errors import FetchError
 from dnastudy.data.genes import read_genes
 from dnastudy.data.sources import catalogue
 from dnastudy.data.sources import http as transport
-from dnastudy.data.sources.http import FetchError, download, file_hash, wrong_content
+from dnastudy.data.sources.http import download, file_hash, wrong_content
 
 BODY = bytes(np.random.default_rng(0).integers(0, 256, 200_000, dtype=np.uint8))
 QUICK = {"timeout": 0.3, "backoff": 0.01}

@@ -11,7 +11,7 @@ from dnastudy.data.statistics import (
     conditional_entropy,
     describe_genes,
     describe_part,
-    describe_relatives,
+    describe_homologs,
     kmer_counts,
 )
 
@@ -74,7 +74,7 @@ def test_length_bins_hold_their_upper_edge():
 
 def test_relatives_bins():
     table = pd.DataFrame({"identity": [0.0, 0.69, 0.7, 0.7999, 0.8, 0.95, 1.0, 0.9]})
-    facts = describe_relatives(table)
+    facts = describe_homologs(table)
     assert facts["share_at_70"] == 0.75 and facts["share_at_80"] == 0.5
     assert facts["identity_histogram"]["genes"] == [1, 1, 1, 0, 1, 2] and facts["identity_histogram"]["none"] == 2
 

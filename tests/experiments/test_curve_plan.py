@@ -12,14 +12,15 @@ from test_corpora import english
 from test_mmseqs import needs_mmseqs
 
 from dnastudy import models
-from dnastudy.core.errors import ModelError
-from dnastudy.data.corpora import ENGLISH, load_text, source_of
+from dnastudy.core.errors import ModelError, SettingsError
+from dnastudy.data.corpora import ENGLISH, load_corpus, markov_source
 from dnastudy.data.splits import random_split
 from dnastudy.evaluation import metrics, scoring
 from dnastudy.experiments.curve_plan import curve_of, curve_runs, find_any, grid, points, text_runs
 from dnastudy.experiments.plan import NEURAL
 from dnastudy.experiments.profile import PROFILES, load_profile
-from dnastudy.experiments.store import Store, run_id
+from dnastudy.experiments.store import Store
+from dnastudy.experiments.identity import run_id
 from dnastudy.homology import mmseqs
 from dnastudy.homology.mmseqs import nearest_homologs
 
@@ -185,7 +186,7 @@ def test_names_are_unique_and_lead_back_to_their_run(make, dataset, monkeypatch)
         assert find_any(profile, run.name) == run
     assert find_any(profile, "laplace-train-3").settings == {"order": 3, "smoothing": "laplace"}
     for name in ("curve-lstm-own-3-1", "laplace-train-4"):
-        with pytest.raises(ModelError, match=f"the profile has no run '{name}'"):
+        with pytest.raises(SettingsError, match=f"the profile has no run '{name}'"):
             find_any(profile, name)
 
 
@@ -249,7 +250,7 @@ def test_no_points_without_curves(make, dataset):
 
 @pytest.mark.parametrize("corpus", TEXTS["corpora"])
 def test_contexts_of_other_alphabets_are_as_many_as_fit_into_those_of_nucleotides(corpus, profile, dataset):
-    planned, letters = text_runs(profile, dataset), load_text(corpus, dataset.text, 40_000).letters
+    planned, letters = text_runs(profile, dataset), load_corpus(corpus, dataset.text, 40_000).letters
     for model, longest, most in (("witten-bell", "order", 6), ("lstm", "context", 3)):
         for run in of_text(planned, model, corpus).values():
             assert run.settings.get("letters", 4) == letters
@@ -278,7 +279,7 @@ def test_the_alphabet_of_a_point_is_that_of_the_text_it_learns_from(make, datase
     few = len(set(text[:40_000]))
     for symbols, letters in ((40_000, few), (47_000, len(set(late.read_text()[:47_000])))):
         profile = make({**CURVES, "texts": {**TEXTS, "symbols": symbols, "corpora": ["english"]}})
-        assert load_text("english", late, symbols).letters == letters
+        assert load_corpus("english", late, symbols).letters == letters
         assert {run.settings["letters"] for run in text_runs(profile, dataset)} == {letters}
 
 
@@ -288,25 +289,25 @@ def test_models_without_letters_learn_sources_and_are_refused_on_other_texts(mak
     assert {run.corpus for run in planned} == {"source-2", "english-4"}
     assert all(run.settings == {"seed": run.subset} for run in planned)
     profile = make({**CURVES, "texts": {**TEXTS, "corpora": ["english-27"], "models": ["expert"]}})
-    with pytest.raises(ModelError, match=r"expert.*27 letters"):
+    with pytest.raises(SettingsError, match=r"expert.*27 letters"):
         text_runs(profile, dataset)
 
 
 def test_what_a_profile_names_wrongly_is_named(make, dataset):
-    with pytest.raises(ModelError, match="unknown corpus 'latin'"):
+    with pytest.raises(SettingsError, match="unknown corpus 'latin'"):
         text_runs(make({**CURVES, "texts": {**TEXTS, "corpora": ["latin"]}}), dataset)
-    with pytest.raises(ModelError, match=r"'lstn'.*(laplace|lstm)"):
+    with pytest.raises(SettingsError, match=r"'lstn'.*(laplace|lstm)"):
         text_runs(make({**CURVES, "texts": {**TEXTS, "models": ["lstn"]}}), dataset)
-    with pytest.raises(ModelError, match=r"setting 'curves.models.lstm.fraction'|unknown setting.*'fraction'"):
+    with pytest.raises(SettingsError, match=r"setting 'curves.models.lstm.fraction'|unknown setting.*'fraction'"):
         make({**CURVES, "models": {"lstm": {"model": "lstm", "fraction": [1]}}})
     for fraction in (0, 1.5, -0.5):
-        with pytest.raises(ModelError, match=r"curves\.fractions"):
+        with pytest.raises(SettingsError, match=r"curves\.fractions"):
             make({**CURVES, "fractions": [fraction]})
     for curves in (
         {"models": {"a": {"model": "lstm", "settings": {"unit": 3}}}},
         {"models": {"a": {"model": "lstmm"}}},
     ):
-        with pytest.raises(ModelError, match=r"unknown setting 'unit'|unknown model 'lstmm'"):
+        with pytest.raises((ModelError, SettingsError), match=r"unknown setting 'unit'|unknown model 'lstmm'"):
             curve_runs(make(curves))
 
 
@@ -419,7 +420,7 @@ def test_a_point_on_a_text_is_computed(model, corpus, profile, dataset, store):
     data, genes = result.record["data"], store.genes(run, dataset)
     assert (data["name"], data["fraction"], data["subset"], data["train_genes"]) == (corpus, 0.25, 1, 20)
     assert data["train_nucleotides"] == 20 * 400 and result.metrics["nucleotides"] == 10 * 400
-    assert data["description"].startswith(load_text(corpus, dataset.text, 40_000).description)
+    assert data["description"].startswith(load_corpus(corpus, dataset.text, 40_000).description)
     assert result.record["settings"]["letters"] == genes.vocab_size
     again = result.model()
     assert again.settings.vocab_size == genes.vocab_size
@@ -428,7 +429,7 @@ def test_a_point_on_a_text_is_computed(model, corpus, profile, dataset, store):
     assert result.record["validation_perplexity"] == pytest.approx(scoring.quick_perplexity(again, genes.validation))
     assert 0.8 < bits < math.log2(genes.vocab_size) + 0.1
     if corpus == "source-2":
-        assert bits > source_of(corpus).entropy_rate - 0.05
+        assert bits > markov_source(corpus).entropy_rate - 0.05
     if model == "lstm":
         assert len(result.record["training"]["epochs"]) == 4
     assert store.get(run, dataset).record == result.record
@@ -437,7 +438,7 @@ def test_a_point_on_a_text_is_computed(model, corpus, profile, dataset, store):
 def test_more_text_is_learned_from(profile, dataset, store):
     planned = of_text(text_runs(profile, dataset), "witten-bell", "source-2")
     few, all_of_it = (store.get(planned[fraction], dataset).metrics["bits_per_base"] for fraction in (0.25, 1))
-    assert source_of("source-2").entropy_rate - 0.05 < all_of_it < few
+    assert markov_source("source-2").entropy_rate - 0.05 < all_of_it < few
 
 
 # points and curves

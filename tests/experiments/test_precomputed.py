@@ -14,13 +14,15 @@ from dnastudy.core.provenance import from_json
 from dnastudy.data.datasets import Dataset, load_dataset
 from dnastudy.evaluation import metrics
 from dnastudy.experiments import store as stores
-from dnastudy.experiments.curve_plan import FAMILY_RECORD, carry, curve_runs
+from dnastudy.experiments.precompute import FAMILY_RECORD, pack_finished
+from dnastudy.experiments.curve_plan import curve_runs
 from dnastudy.experiments.homology_cache import PARTS, split_file
 from dnastudy.experiments.plan import find_run
 from dnastudy.experiments.precomputed import FOLDER, RECORDS, SCORES, STEPS, pack, unpack
 from dnastudy.experiments.profile import Profile, load_profile
 from dnastudy.experiments.replicates import mean_scores
-from dnastudy.experiments.store import Result, Store, run_id
+from dnastudy.experiments.store import Result, Store
+from dnastudy.experiments.identity import run_id
 from dnastudy.homology import mmseqs
 
 SETTINGS = {
@@ -319,7 +321,7 @@ def test_finished_points_are_carried_and_none_is_lost_later(tmp_path, monkeypatc
     planned = curve_runs(PROFILE)
     results = [of_store("computed")().get(run, dataset) for run in planned[:3]]
     said = []
-    assert carry(PROFILE, root, log=said.append) == 3
+    assert pack_finished(PROFILE, root, log=said.append) == 3
     assert said[0] == f"{FAMILY_RECORD} stays as it is: no BLAST+" and not (root / FAMILY_RECORD).exists()
     assert [json.loads(line)["name"] for line in (root / FOLDER / RECORDS).read_text().splitlines()] == [
         run.name for run in planned[:3]
@@ -329,7 +331,7 @@ def test_finished_points_are_carried_and_none_is_lost_later(tmp_path, monkeypatc
         assert fresh.get(run, dataset).record == result.record
     before = (root / FOLDER / RECORDS).read_bytes()
     monkeypatch.setattr("dnastudy.experiments.curve_plan.Store", of_store("empty"))
-    assert carry(PROFILE, root) == 3
+    assert pack_finished(PROFILE, root) == 3
     assert (root / FOLDER / RECORDS).read_bytes() == before
 
 
@@ -345,7 +347,7 @@ def test_carrying_says_what_goes_and_what_nobody_can_rebuild(tmp_path, monkeypat
         path.write_text(json.dumps({**json.loads(path.read_text()), "commit": "123456789abc-dirty"}))
     other = {**first.record, "id": "0" * 16, "name": "of-another-profile", "commit": "123456789abc"}
     pack(root / FOLDER, [(other, first.scores())])
-    assert carry(PROFILE, root, log=said.append) == 2
+    assert pack_finished(PROFILE, root, log=said.append) == 2
     gone, dirty = said
     assert gone == "runs that are carried no longer: of-another-profile"
     assert dirty.startswith("runs that are by code that no commit holds: ") and second.record["name"] in dirty

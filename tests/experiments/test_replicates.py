@@ -24,7 +24,7 @@ def results(tmp_path_factory):
 
 
 def test_kinds_are_names_without_seeds(results):
-    assert replicates.kinds(results) == {"lstm": ["lstm-1", "lstm-2"], "ngram-3": ["ngram-3"]}
+    assert replicates.groups(results) == {"lstm": ["lstm-1", "lstm-2"], "ngram-3": ["ngram-3"]}
 
 
 def test_the_mean_over_seeds_is_the_mean_of_their_bits(results):

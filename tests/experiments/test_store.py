@@ -19,14 +19,15 @@ from helpers import ROOT, gene_frame, random_sequences
 
 from dnastudy.core import provenance
 from dnastudy.core.atomic import atomic_dir, atomic_write
-from dnastudy.core.errors import ModelError
+from dnastudy.core.errors import ModelError, SettingsError
 from dnastudy.core.provenance import code_hash, finite, from_json, to_json
 from dnastudy.data.datasets import Dataset, load_dataset
 from dnastudy.evaluation import metrics, scoring
 from dnastudy.experiments import store as stores
 from dnastudy.experiments.plan import Run, all_runs, ngram_runs
 from dnastudy.experiments.profile import PROFILES, load_profile
-from dnastudy.experiments.store import Store, run_id
+from dnastudy.experiments.store import Store
+from dnastudy.experiments.identity import run_id
 
 PACKAGE = ROOT / "dnastudy"
 LAPLACE = Run(name="laplace", model="ngram", settings={"order": 3, "smoothing": "laplace"}, replicates=100)
@@ -141,7 +142,7 @@ def test_a_changed_gene_type_shows_in_the_record(store):
 def test_bad_runs_are_refused_before_anything_is_written(store):
     with pytest.raises(ModelError, match="unknown model 'ngramm'"):
         store.get(changed(model="ngramm"), DATASET)
-    with pytest.raises(ModelError, match="unknown setting 'ordr'"):
+    with pytest.raises(SettingsError, match="unknown setting 'ordr'"):
         store.get(changed(settings={"ordr": 3}), DATASET)
     assert not store.root.exists()
 
@@ -569,24 +570,24 @@ def test_a_profile_of_ones_own(tmp_path):
     ],
 )
 def test_mistakes_in_a_profile_are_named(tmp_path, changes, words):
-    with pytest.raises(ModelError) as caught:
+    with pytest.raises(SettingsError) as caught:
         load_profile(write_profile(tmp_path, **changes))
     for word in ["profile mine.yaml", *words]:
         assert word in str(caught.value)
 
 
 def test_a_profile_that_is_none(tmp_path):
-    with pytest.raises(ModelError, match=r"unknown profile 'quik' \(known: .*quick.*or a YAML file\)"):
+    with pytest.raises(SettingsError, match=r"unknown profile 'quik' \(known: .*quick.*or a YAML file\)"):
         load_profile("quik")
     path = tmp_path / "list.yaml"
     path.write_text("- 1\n")
-    with pytest.raises(ModelError, match="a profile is a mapping"):
+    with pytest.raises(SettingsError, match="a profile is a mapping"):
         load_profile(str(path))
     path.write_text("a: [1\n")
-    with pytest.raises(ModelError, match="not YAML"):
+    with pytest.raises(SettingsError, match="not YAML"):
         load_profile(str(path))
     path.write_text("")
-    with pytest.raises(ModelError, match="setting 'data'"):
+    with pytest.raises(SettingsError, match="setting 'data'"):
         load_profile(str(path))
 
 

@@ -12,11 +12,10 @@ import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-from dnastudy.core.errors import ModelError
+from dnastudy.core.errors import ModelError, SettingsError, TrainingError
 from dnastudy.data.datasets import load_dataset
 from dnastudy.experiments.store import Store
 from dnastudy.experiments.sweep import SPACES, sweep, trial_table
-from dnastudy.training.report import TrainingError
 
 FIXED = {"epochs": 1, "embedding_size": 8, "hidden_size": 8, "n_layers": 1}
 
@@ -74,7 +73,7 @@ def test_what_is_no_fault_of_the_settings_ends_the_sweep_and_no_trial(dataset, t
     monkeypatch.setenv("DNASTUDY_STORE", str(tmp_path / "store"))
     with monkeypatch.context() as machine:
         machine.setenv("DNASTUDY_ACCELERATOR", "abacus")
-        with pytest.raises(ModelError, match="abacus"):
+        with pytest.raises(SettingsError, match="abacus"):
             sweep("lstm", dataset, tmp_path / "a", 1, seed=5, fixed=FIXED)
     found = sweep("lstm", dataset, tmp_path / "a", 1, seed=5, fixed=FIXED)
     assert [trial.state.name for trial in found.trials] == ["FAIL", "COMPLETE"]
@@ -92,7 +91,7 @@ def test_settings_that_do_not_fit_together_are_a_result(dataset, tmp_path, monke
 
 
 def test_what_cannot_be_searched_is_said(dataset, tmp_path):
-    with pytest.raises(ModelError, match="lstm, transformer"):
+    with pytest.raises(SettingsError, match="lstm, transformer"):
         sweep("ngram", dataset, tmp_path, 1)
 
 

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from helpers import ROOT, gene_frame
-from test_main import dnastudy, refused  # noqa: F401
 from test_mmseqs import PLANTED, frames, letters, needs_mmseqs, plant, substitute
 
 from dnastudy import __version__
@@ -19,7 +18,7 @@ from dnastudy.data.sequences import reverse_complement
 from dnastudy.data.simulation import simulate_genes
 from dnastudy.data.splits import family_split, random_split, subset
 from dnastudy.homology import mmseqs
-from dnastudy.homology.blast import blast_programs, blast_relatives, confirmation
+from dnastudy.homology.blast import blast_homologs, blast_programs, confirm_split
 from dnastudy.homology.mmseqs import nearest_homologs, split_by_family
 
 PARTS = ["train", "validation", "test"]
@@ -250,7 +249,7 @@ def test_relatives_that_were_missed_are_found_again(simulated, monkeypatch):
     """Without a single link to begin with, the search of the parts alone leads to a clean split."""
     genes = simulated.head(120)
     assert min(related(family_split(genes, one_way(), seed=3))) > 2
-    monkeypatch.setattr(mmseqs, "links", lambda *_, **__: one_way())
+    monkeypatch.setattr(mmseqs, "homolog_pairs", lambda *_, **__: one_way())
     parts = split_by_family(genes, seed=3)
     assert related(parts) == [0, 0]
     assert sum(map(len, parts)) == 120
@@ -286,7 +285,7 @@ def aligned(ncbi):
     [*PLANTED, ("twice 40 %", "", 0, 0, "")],
 )
 def test_blast_finds_what_was_planted(aligned, query, nearest, identity, coverage, strand):
-    row = blast_relatives(*aligned).set_index("id").loc[query]
+    row = blast_homologs(*aligned).set_index("id").loc[query]
     assert row["nearest"] == nearest and row["strand"] == strand
     assert row["identity"] == pytest.approx(identity, abs=0.02)
     assert row["coverage"] == pytest.approx(coverage, abs=0.04)
@@ -294,28 +293,28 @@ def test_blast_finds_what_was_planted(aligned, query, nearest, identity, coverag
 
 def test_blast_rows_follow_the_queries(aligned):
     queries, targets = aligned
-    table = blast_relatives(queries, targets)
+    table = blast_homologs(queries, targets)
     assert list(table.columns) == mmseqs.COLUMNS and list(table["id"]) == list(queries["id"])
     odd = queries.set_index(np.arange(len(queries)) * 7)
-    assert blast_relatives(odd, targets.iloc[::-1], threads=1).equals(table)
-    assert (blast_relatives(queries, targets, 0.99, 0.9)["nearest"] != "").sum() == 2
+    assert blast_homologs(odd, targets.iloc[::-1], threads=1).equals(table)
+    assert (blast_homologs(queries, targets, 0.99, 0.9)["nearest"] != "").sum() == 2
     with pytest.raises(ValueError, match="min_coverage=50"):
-        blast_relatives(queries, targets, min_coverage=50)
+        blast_homologs(queries, targets, min_coverage=50)
 
 
 def test_blast_takes_the_most_identical(ncbi):
     random = np.random.default_rng(1)
     query = letters(random, 200)
     targets = [changed(random, query, 0.2), query[:120] + letters(random, 80), changed(random, query, 0.05)]
-    assert blast_relatives(gene_frame([query]), gene_frame(targets, "t")).loc[0, "nearest"] == "t1"
-    table = blast_relatives(gene_frame([query]), gene_frame(targets, "t"), min_coverage=0.8)
+    assert blast_homologs(gene_frame([query]), gene_frame(targets, "t")).loc[0, "nearest"] == "t1"
+    table = blast_homologs(gene_frame([query]), gene_frame(targets, "t"), min_coverage=0.8)
     assert table.loc[0, "nearest"] == "t2"
 
 
 @pytest.mark.parametrize("queries", [[], ["ACGT"], ["ACGT" * 20]])
 @pytest.mark.parametrize("targets", [[], ["AC"], ["GGTTCCAACTGACTGATCGATCGGATTACAGG"]])
 def test_blast_with_nothing_to_find(ncbi, queries, targets):
-    table = blast_relatives(gene_frame(queries), gene_frame(targets, "t"))
+    table = blast_homologs(gene_frame(queries), gene_frame(targets, "t"))
     assert list(table.columns) == mmseqs.COLUMNS and len(table) == len(queries)
     assert (table["nearest"] == "").all() and (table["identity"] == 0).all()
 
@@ -323,7 +322,7 @@ def test_blast_with_nothing_to_find(ncbi, queries, targets):
 def test_the_confirmation_names_what_is_still_found(aligned):
     queries, targets = aligned
     parts = {"train": targets.head(2), "validation": targets.iloc[4:5], "test": queries}
-    found = confirmation(parts)
+    found = confirm_split(parts)
     assert json.loads(json.dumps(found)) == found
     assert found["version"][0].isdigit()
     assert found["validation in train"] == {"genes": 1, "found": 0, "relatives": []}
@@ -345,7 +344,7 @@ def test_blast_is_looked_for(monkeypatch, tmp_path):
     monkeypatch.setenv("DNASTUDY_BLASTN", str(tmp_path / "blastn"))
     assert blast_programs() == (tmp_path / "blastn", tmp_path / "makeblastdb")
     with pytest.raises(RuntimeError, match=r"makeblastdb.*status 3: broken"):
-        blast_relatives(gene_frame(["ACGT"]), gene_frame(["ACGT"]))
+        blast_homologs(gene_frame(["ACGT"]), gene_frame(["ACGT"]))
     assert seen.read_text() == "makeblastdb false\n", "nothing is told over the network"
     monkeypatch.setenv("DNASTUDY_BLASTN", str(tmp_path / "none"))
     with pytest.raises(FileNotFoundError, match="DNASTUDY_BLASTN"):
@@ -363,9 +362,9 @@ def test_blast_is_looked_for(monkeypatch, tmp_path):
 def test_blast_confirms_the_split_of_simulated_genes(ncbi, simulated, by_family):
     names = [f"{part} in {memory}" for part, memory in
              (("test", "train"), ("validation", "train"), ("test", "train+validation"))]  # fmt: skip
-    found = confirmation(dict(zip(PARTS, by_family, strict=True)))
+    found = confirm_split(dict(zip(PARTS, by_family, strict=True)))
     assert [found[name]["found"] for name in names] == [0, 0, 0]
-    found = confirmation(dict(zip(PARTS, random_split(simulated, seed=3), strict=True)))
+    found = confirm_split(dict(zip(PARTS, random_split(simulated, seed=3), strict=True)))
     assert min(found[name]["found"] for name in names) > 40
 
 
@@ -384,14 +383,14 @@ def test_blast_confirms_the_split_of_real_genes(ncbi, real_data, monkeypatch, re
     assert sorted(pd.concat([cut.splits[name] for name in PARTS])["id"]) == sorted(
         pd.concat([dataset.splits[name] for name in PARTS])["id"]
     )
-    found = confirmation({name: cut.splits[name] for name in PARTS})
+    found = confirm_split({name: cut.splits[name] for name in PARTS})
     record_property("blast", json.dumps(found))
     print(json.dumps(found, indent=1))
     # 0.2 % of the test genes is what the study allows; of the validation genes 0.33 % were found when this was written
     for name, limit in (("test in train", 0.002), ("test in train+validation", 0.002), ("validation in train", 0.005)):
         assert found[name]["found"] <= limit * found[name]["genes"], name
     # the same program finds what is there: relatives of two in five of the data set's own test genes
-    own = blast_relatives(dataset.test, dataset.train)
+    own = blast_homologs(dataset.test, dataset.train)
     assert (own["nearest"] != "").mean() == pytest.approx(0.42, abs=0.05)
 
 
@@ -434,7 +433,7 @@ def check_card(folder, genes, card):
 
 
 @needs_mmseqs
-def test_split_by_family(dnastudy, gene_file, tmp_path):  # noqa: F811
+def test_split_by_family(dnastudy, gene_file, tmp_path):
     words = ["split", gene_file, "--by", "family", "--fractions", 0.5, 0.3, 0.2, "--seed", 5]
     card = dnastudy(*words, "--out", tmp_path / "deep" / "parts", "--json").json
     assert card.pop("folder") == str(tmp_path / "deep" / "parts")
@@ -462,7 +461,7 @@ def test_split_by_family(dnastudy, gene_file, tmp_path):  # noqa: F811
     assert "search 300 genes for relatives" in done.err
 
 
-def test_split_at_random_needs_no_other_program(dnastudy, gene_file, no_mmseqs, tmp_path):  # noqa: F811
+def test_split_at_random_needs_no_other_program(dnastudy, gene_file, no_mmseqs, tmp_path):
     card = dnastudy("split", gene_file, "--by", "random", "--out", tmp_path / "parts", "--json").json
     del card["folder"]
     parts = check_card(tmp_path / "parts", read_genes(gene_file), card)
@@ -471,7 +470,7 @@ def test_split_at_random_needs_no_other_program(dnastudy, gene_file, no_mmseqs, 
     assert not {"clusters", "relatives", "check"} & set(card)
 
 
-def test_split_reads_several_files_under_policies(dnastudy, refused, tmp_path):  # noqa: F811
+def test_split_reads_several_files_under_policies(dnastudy, refused, tmp_path):
     random = np.random.default_rng(2)
     genes = gene_frame([letters(random, 40) for _ in range(30)])
     first = write_genes(genes[:20], tmp_path / "a.fa")
@@ -487,7 +486,7 @@ def test_split_reads_several_files_under_policies(dnastudy, refused, tmp_path): 
     assert again.code == 1, "no gene is so short"
 
 
-def test_split_without_mmseqs_says_how_to_get_it(refused, gene_file, no_mmseqs, monkeypatch, tmp_path):  # noqa: F811
+def test_split_without_mmseqs_says_how_to_get_it(refused, gene_file, no_mmseqs, monkeypatch, tmp_path):
     words = ["split", gene_file, "--by", "family", "--out", tmp_path / "parts"]
     message = refused(*words)
     assert "MMseqs2 is needed to find relatives" in message
@@ -498,7 +497,7 @@ def test_split_without_mmseqs_says_how_to_get_it(refused, gene_file, no_mmseqs, 
     assert not list(tmp_path.iterdir())
 
 
-def test_check_without_blast_says_how_to_get_it(refused, gene_file, monkeypatch, tmp_path):  # noqa: F811
+def test_check_without_blast_says_how_to_get_it(refused, gene_file, monkeypatch, tmp_path):
     monkeypatch.delenv("DNASTUDY_BLASTN", raising=False)
     monkeypatch.setenv("PATH", "")
     message = refused("split", gene_file, "--by", "random", "--check", "--out", tmp_path / "parts")
@@ -508,12 +507,12 @@ def test_check_without_blast_says_how_to_get_it(refused, gene_file, monkeypatch,
 
 
 @needs_mmseqs
-def test_check_is_added_to_the_card(dnastudy, ncbi, gene_file, tmp_path):  # noqa: F811
+def test_check_is_added_to_the_card(dnastudy, ncbi, gene_file, tmp_path):
     for by in ("family", "random"):
         words = ["split", gene_file, "--by", by, "--check", "--out", tmp_path / by]
         card = dnastudy(*words, "--json").json
         parts = {name: read_genes(tmp_path / by / f"{name}.csv") for name in PARTS}
-        assert card["check"] == confirmation(parts)
+        assert card["check"] == confirm_split(parts)
         assert json.loads((tmp_path / by / "split.json").read_text())["check"] == card["check"]
         count = card["check"]["test in train"]["found"]
         assert count == 0 if by == "family" else count > 10
@@ -521,7 +520,7 @@ def test_check_is_added_to_the_card(dnastudy, ncbi, gene_file, tmp_path):  # noq
     assert f"BLAST+ finds {count} of {card['parts']['test']['genes']}" in lines["test in train"]
 
 
-def test_only_its_own_folders_are_replaced(refused, dnastudy, gene_file, tmp_path):  # noqa: F811
+def test_only_its_own_folders_are_replaced(refused, dnastudy, gene_file, tmp_path):
     words = ["split", gene_file, "--by", "random", "--out"]
     (tmp_path / "file").write_text("mine")
     assert f"{tmp_path / 'file'}: exists and is no folder" in refused(*words, tmp_path / "file")
@@ -556,12 +555,12 @@ def test_only_its_own_folders_are_replaced(refused, dnastudy, gene_file, tmp_pat
         (["0.6", "0.2", "rest"], "'rest' is no number"),
     ],
 )
-def test_bad_shares_are_refused_before_any_file_is_read(refused, tmp_path, fractions, words):  # noqa: F811
+def test_bad_shares_are_refused_before_any_file_is_read(refused, tmp_path, fractions, words):
     options = ["--by", "random", "--out", tmp_path / "parts", "--fractions", *fractions]
     assert words in refused("split", "none.csv", *options)
 
 
-def test_what_cannot_be_split_is_refused(refused, dnastudy, tmp_path):  # noqa: F811
+def test_what_cannot_be_split_is_refused(refused, dnastudy, tmp_path):
     few = write_genes(gene_frame(["ACGT", "AACC"]), tmp_path / "few.csv")
     assert "leave a part empty" in refused("split", few, "--by", "random", "--out", tmp_path / "parts")
     assert "--by" in refused("split", few, "--out", tmp_path / "parts", status=2)

@@ -11,7 +11,8 @@ import torch
 from helpers import random_sequences
 
 from dnastudy import models
-from dnastudy.data.sequences import FIRST, MOST, EncodedSequences, encode, encode_symbols
+from dnastudy.core.errors import SettingsError
+from dnastudy.data.sequences import FIRST_SYMBOL, MAX_VOCAB_SIZE, EncodedSequences, encode, encode_symbols
 from dnastudy.evaluation import metrics, scoring
 from dnastudy.models import ModelError, create
 from dnastudy.models.lstm import LSTM, Recurrent
@@ -33,7 +34,7 @@ def _one_thread():
 
 def written(codes) -> str:
     """Codes as the characters from "0" on."""
-    return "".join(chr(FIRST + int(code)) for code in codes)
+    return "".join(chr(FIRST_SYMBOL + int(code)) for code in codes)
 
 
 def random_texts(n: int, letters: int, seed: int = 0, low: int = 0, high: int = 60) -> list[str]:
@@ -51,7 +52,7 @@ def passages(texts: list[str]) -> pd.DataFrame:
 # encoding
 
 
-@pytest.mark.parametrize("letters", [2, 3, 7, 27, 65, MOST])
+@pytest.mark.parametrize("letters", [2, 3, 7, 27, 65, MAX_VOCAB_SIZE])
 def test_codes_starts_and_ends(letters):
     texts = ["", written(range(letters)), written([letters - 1]), "", "01" * 4]
     found = encode_symbols(texts, letters)
@@ -67,7 +68,7 @@ def test_codes_starts_and_ends(letters):
 
 
 def test_the_largest_alphabet_is_all_that_can_be_printed():
-    assert written(range(MOST)) == "".join(map(chr, range(ord("0"), 127)))
+    assert written(range(MAX_VOCAB_SIZE)) == "".join(map(chr, range(ord("0"), 127)))
 
 
 def test_four_letters_are_nucleotides():
@@ -80,18 +81,18 @@ def test_four_letters_are_nucleotides():
         encode_symbols(["AC0"], 4)
 
 
-@pytest.mark.parametrize("letters", [3, 7, 16, 27, 65, MOST])
+@pytest.mark.parametrize("letters", [3, 7, 16, 27, 65, MAX_VOCAB_SIZE])
 @pytest.mark.parametrize(
     "wrong", ["just above", "/", " ", "\n", "\x00", "\x7f", "é", "ÿ", "Ā", "€", "漢", "🧬", "\udc80"]
 )
 def test_a_wrong_character_is_named_with_its_place(letters, wrong):
-    wrong = chr(FIRST + letters) if wrong == "just above" else wrong
+    wrong = chr(FIRST_SYMBOL + letters) if wrong == "just above" else wrong
     for texts, index, position in (([wrong], 0, 1), (["01", "", f"01{wrong}0{wrong}", "!"], 2, 3)):
         with pytest.raises(ValueError) as error:
             encode_symbols(texts, letters)
         assert str(error.value) == (
-            f"sequence {index} has {wrong!r} at position {position}; {letters} letters are known, "
-            f"from '0' to {chr(FIRST + letters - 1)!r}"
+            f"sequence {index} has {wrong!r} at position {position}; the {letters} symbols are those "
+            f"from '0' to {chr(FIRST_SYMBOL + letters - 1)!r}"
         )
 
 
@@ -101,9 +102,9 @@ def test_letters_of_a_larger_alphabet_are_refused():
     assert encode_symbols(["0123456", "0007"], 8).symbols.max() == 8
 
 
-@pytest.mark.parametrize("letters", [-1, 0, 1, MOST + 1, 255])
+@pytest.mark.parametrize("letters", [-1, 0, 1, MAX_VOCAB_SIZE + 1, 255])
 def test_sizes_that_cannot_be_written_are_refused(letters):
-    with pytest.raises(ValueError, match=f"an alphabet of {letters} letters: 2 to {MOST} are known"):
+    with pytest.raises(ValueError, match=f"vocab_size={letters}: 2 to {MAX_VOCAB_SIZE}"):
         encode_symbols(["0"], letters)
 
 
@@ -197,7 +198,7 @@ def test_ngrams_are_their_definition(letters, order, kind):
     inner, of_letters = model.nucleotide_log_distributions(encoded), model.nucleotide_log_probs(encoded)
     for i, text in enumerate(READ[letters]):
         expected = np.array([slow.row(text[:place]) for place in range(len(text) + 1)])
-        codes = [ord(character) - FIRST for character in text]
+        codes = [ord(character) - FIRST_SYMBOL for character in text]
         places = np.arange(len(text))
         np.testing.assert_allclose(np.exp(whole[i]), expected, rtol=1e-11, atol=1e-15)
         chosen = expected[np.arange(len(text) + 1), [*codes, letters]]
@@ -293,7 +294,7 @@ def test_letters_that_never_occur_change_no_counts():
 )
 def test_orders_that_make_too_many_ngrams_are_refused(letters, largest):
     assert create("ngram", {"letters": letters, "order": largest}).order == largest
-    with pytest.raises(ModelError) as error:
+    with pytest.raises(SettingsError) as error:
         create("ngram", {"letters": letters, "order": largest + 1})
     words = f"{letters} letters make more than 20,000,000 n-grams of {largest + 1}; lower it"
     assert ("less than or equal to 12" if largest == 12 else words) in str(error.value)
@@ -302,7 +303,7 @@ def test_orders_that_make_too_many_ngrams_are_refused(letters, largest):
 @pytest.mark.parametrize("letters", [1, 256, 0])
 @pytest.mark.parametrize("name", ["ngram", "lstm", "transformer"])
 def test_no_model_has_an_alphabet_of(name, letters):
-    with pytest.raises(ModelError, match="'letters'"):
+    with pytest.raises(SettingsError, match="'letters'"):
         create(name, {"letters": letters, "order" if name == "ngram" else "kmer_size": 1})
 
 
@@ -577,7 +578,7 @@ def test_models_saved_before_there_were_alphabets_are_of_four_letters(name, tmp_
 
 @pytest.mark.parametrize("name", ["lstm", "transformer"])
 def test_networks_that_cannot_be_are_refused(name):
-    with pytest.raises(ModelError, match="types are those of genes, and genes have 4 letters"):
+    with pytest.raises(SettingsError, match="types are those of genes, and genes have 4 letters"):
         create(name, {"vocab_size": 7, "kmer_size": 2, "types": ["tRNA"]})
     for letters, largest in ((4, 10), (7, 7), (27, 4), (65, 3)):
         small = {
@@ -585,7 +586,7 @@ def test_networks_that_cannot_be_are_refused(name):
             **({"hidden_size": 2} if name == "lstm" else {"d_model": 8, "n_heads": 1, "n_layers": 1}),
         }
         assert create(name, {"letters": letters, "kmer_size": largest, **small}).settings.kmer_size == largest
-        with pytest.raises(ModelError) as error:
+        with pytest.raises(SettingsError) as error:
             create(name, {"letters": letters, "kmer_size": largest + 1, **small})
         words = f"{letters} letters make more than 1,048,576 words of {largest + 1}; lower it"
         assert ("less than or equal to 10" if largest == 10 else words) in str(error.value)
@@ -670,7 +671,7 @@ def test_batches_of_texts_change_nothing(monkeypatch):
 def test_a_text_of_more_letters_than_a_model_knows_is_refused():
     model = create("ngram", {"order": 2, "vocab_size": 7})
     for score in (scoring.score, scoring.quick_perplexity):
-        with pytest.raises(ValueError, match="sequence 1 has '7' at position 2; 7 letters are known"):
+        with pytest.raises(ValueError, match="sequence 1 has '7' at position 2; the 7 symbols are"):
             score(model, passages(["0123", "07"]))
 
 
@@ -689,7 +690,7 @@ OTHERS = {"ngram": {"order": 2}, "lstm": {"hidden_size": 8, "embedding_size": 4,
 def test_sequences_of_another_alphabet_are_refused_and_not_misread(name, letters, wrong):
     model = create(name, {**OTHERS[name], "letters": letters})
     kind = wrong.letters if isinstance(wrong, EncodedSequences) else 4
-    words = f"{letters} letters.*{kind}"
+    words = f"{letters} symbols.*{kind}"
     for ask in (model.log_distributions, model.log_probs, model.nucleotide_log_probs, model.fit):
         with pytest.raises(ModelError, match=words):
             ask(wrong)

@@ -9,6 +9,7 @@ import pytest
 from expert_twin import Twin
 from helpers import ROOT, random_sequences
 
+from dnastudy.core.errors import SettingsError
 from dnastudy.data.sequences import encode, reverse_complement
 from dnastudy.data.simulation import simulate_study
 from dnastudy.models import ModelError, create
@@ -137,7 +138,7 @@ def test_cross_validation_needs_no_validation_genes():
 def test_nothing_to_remember_is_an_error():
     with pytest.raises(ModelError, match="no nucleotides"):
         create("expert").fit(["", ""])
-    with pytest.raises(ModelError, match="experts"):
+    with pytest.raises(SettingsError, match="experts"):
         create("expert", {"experts": ["contexts"]})
 
 

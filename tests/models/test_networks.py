@@ -7,6 +7,7 @@ from helpers import random_sequences
 from torch import nn
 
 from dnastudy import models
+from dnastudy.core.errors import SettingsError
 from dnastudy.data.sequences import encode
 from dnastudy.models.networks import Contexts
 from dnastudy.models.packed import packed
@@ -175,7 +176,7 @@ def test_heads_that_do_not_divide_the_width_are_rounded_down():
     ],
 )
 def test_bad_settings_are_named(name, settings, words):
-    with pytest.raises(models.ModelError, match=words):
+    with pytest.raises(SettingsError, match=words):
         models.create(name, settings)
 
 

@@ -10,6 +10,7 @@ import pytest
 from helpers import random_sequences
 
 from dnastudy import models
+from dnastudy.core.errors import SettingsError
 from dnastudy.data.sequences import END, NUCLEOTIDES, encode, map_parts
 from dnastudy.models import MODELS, ModelError, base, create
 
@@ -352,7 +353,7 @@ def test_every_order_counts_every_event_once(order):
     ],
 )
 def test_bad_settings_are_named(settings, words):
-    with pytest.raises(ModelError) as error:
+    with pytest.raises(SettingsError) as error:
         create("ngram", settings)
     assert all(word in str(error.value) for word in words), str(error.value)
 

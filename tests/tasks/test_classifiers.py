@@ -1,12 +1,13 @@
-"""Classifiers learn what there is to learn, and nothing where there is nothing."""
+"""Classifiers find a motif, and stay at chance where labels are random."""
 
 import numpy as np
 import pytest
 from helpers import random_sequences
 
+from dnastudy.core.errors import SettingsError
 from dnastudy.data.sequences import encode
-from dnastudy.models import MODELS, ModelError, create
-from dnastudy.tasks.classifiers import BASELINES, Convolutional, on_embeddings, word_shares
+from dnastudy.models import MODELS, create
+from dnastudy.tasks.classifiers import BASELINES, Convolutional, on_embeddings, kmer_frequencies
 from dnastudy.tasks.gene_types import GeneTypes
 
 SMALL = {"epochs": 1, "batch_tokens": 500, "kmer_size": 2}
@@ -44,7 +45,7 @@ def test_a_motif_is_found(name):
     assert 0.3 < chance < 0.7
 
 
-def test_padding_and_company_change_nothing():
+def test_padding_and_batches_change_nothing():
     train, labels = _two_kinds(60, 1)
     network = Convolutional(epochs=1).fit(train, labels)
     sequences = ["ACGTTGCAAC", "T" * 400, "GATTACA", *train[:5]]
@@ -53,8 +54,8 @@ def test_padding_and_company_change_nothing():
         assert network.predict_proba([sequence])[0] == pytest.approx(row, abs=1e-5)
 
 
-def test_words_are_shares_and_the_length_is_told():
-    features = word_shares(["ACGT", "AAAAAAAA"], [1, 2])
+def test_features_are_kmer_frequencies_and_log_length():
+    features = kmer_frequencies(["ACGT", "AAAAAAAA"], [1, 2])
     assert features.shape == (2, 4 + 16 + 1)
     assert features[0, :4] == pytest.approx([0.25] * 4)
     assert features[1, 0] == features[1, 4] == 1
@@ -74,7 +75,7 @@ def test_every_model_embeds(name):
     assert on_embeddings(model).fit(train, labels).predict_proba(train).shape == (80, 2)
 
 
-def test_residuals_are_what_was_not_foreseen():
+def test_embeddings_of_an_ngram_are_mean_residuals():
     model = create("ngram", {"order": 1}).fit(["AACCGGTTAC"] * 20)
     sequence = "ACGGTCAACG"
     (found,) = model.embed([sequence])
@@ -101,6 +102,6 @@ def test_a_networks_embedding_is_the_mean_of_its_hidden_states():
     assert model.embed(["ACGTAC", "AC" * 50])[0] == pytest.approx(hidden[0][0].mean(0).numpy(), abs=1e-6)
 
 
-def test_an_unknown_classifier_is_refused_with_those_there_are():
-    with pytest.raises(ModelError, match=r"no classifier 'forest'.*known: linear on k-mers, gradient"):
+def test_an_unknown_classifier_is_refused_with_the_known_ones():
+    with pytest.raises(SettingsError, match=r"no classifier 'forest'.*known: linear on k-mers, gradient"):
         GeneTypes({"judge": "forest"})

@@ -1,4 +1,4 @@
-"""Gene types, real and generated: what is easy is found, and what is mixed up is not."""
+"""Classification of real and generated genes by type: easy types are recognised, and a uniform model is not."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from dnastudy.tasks.base import TaskInput
 from dnastudy.tasks.gene_types import GeneTypes, _as_many, _scores, bayes
 
 SHARES = {"rich": [0.1, 0.4, 0.4, 0.1], "poor": [0.4, 0.1, 0.1, 0.4], "rare": [0.25] * 4}
-SMALL = {"genes": 15, "test_genes": 60, "replicates": 100, "least": 10}
+SMALL = {"genes": 15, "test_genes": 60, "replicates": 100, "min_genes": 10}
 
 
 def _genes(n, seed):
@@ -29,16 +29,16 @@ def dataset():
     return Dataset("own", "genes of a test", splits, "training and validation genes")
 
 
-def _case(dataset, name="ngram", settings=None, typed=True):
+def _task_input(dataset, name="ngram", settings=None, conditional=True):
     train, validation = (encode(list(f["sequence"]), f["type"]) for f in (dataset.train, dataset.validation))
     model = create(name, settings).fit(train, validation)
-    told, given = model_class(name).with_types(settings or {}, ["rich", "poor"] if typed else [])
-    both = fit_model(told, given, train, validation)[0]
+    base, base_settings = model_class(name).with_types(settings or {}, ["rich", "poor"] if conditional else [])
+    both = fit_model(base, base_settings, train, validation)[0]
     return TaskInput(model, dataset, dataset.validation, lambda: None, lambda: both)
 
 
 def test_a_good_model_of_easy_types(dataset):
-    outcome = GeneTypes(SMALL).run(_case(dataset, settings={"order": 2}))
+    outcome = GeneTypes(SMALL).run(_task_input(dataset, settings={"order": 2}))
     assert outcome.facts["types"] == ["rich", "poor"]
     scores = outcome.tables["scores"].set_index("what")
     assert set(scores.index) == {"recovered", "train on generated", "train on real and generated",
@@ -51,32 +51,35 @@ def test_a_good_model_of_easy_types(dataset):
     assert totals["train on generated"] == (dataset.test["type"] != "rare").sum()
 
 
-def test_a_model_that_learned_nothing_is_not_recognised(dataset):
-    scores = GeneTypes(SMALL).run(_case(dataset, "uniform")).tables["scores"].set_index("what")
+def test_genes_of_the_uniform_model_are_not_recognised(dataset):
+    scores = GeneTypes(SMALL).run(_task_input(dataset, "uniform")).tables["scores"].set_index("what")
     assert scores.loc["recovered", "accuracy"] < 0.75
     assert scores.loc["Bayes by its probabilities", "macro_f1"] < 0.6
 
 
-def test_without_types_there_is_nothing_to_ask(dataset):
+def test_without_two_types_the_tables_are_empty(dataset):
     for types in ("", "poor"):
         alike = {name: frame.assign(type=types) for name, frame in dataset.splits.items()}
         alike = Dataset("own", "genes of one type", alike, "training and validation genes")
-        for outcome in (GeneTypes(SMALL).run(_case(alike, "uniform", typed=False)), GeneTypes(SMALL).reference(alike)):
+        for outcome in (
+            GeneTypes(SMALL).run(_task_input(alike, "uniform", conditional=False)),
+            GeneTypes(SMALL).reference(alike),
+        ):
             assert all(table.empty for table in outcome.tables.values())
 
 
 def test_validation_genes_may_have_no_types(dataset):
     splits = {**dataset.splits, "validation": dataset.validation.assign(type="")}
-    label_dropout = Dataset("own", "genes of a test", splits, "training and validation genes")
+    unlabelled = Dataset("own", "genes of a test", splits, "training and validation genes")
     task = GeneTypes({**SMALL, "classifiers": []})
-    assert set(task.reference(label_dropout).tables["scores"]["what"]) == {"train on as many real genes"}
-    assert "linear on its embeddings" not in set(task.run(_case(label_dropout, "uniform")).tables["scores"]["what"])
+    assert set(task.reference(unlabelled).tables["scores"]["what"]) == {"train on as many real genes"}
+    assert "linear on its embeddings" not in set(task.run(_task_input(unlabelled, "uniform")).tables["scores"]["what"])
 
 
-def test_a_classifier_that_was_shown_one_type_says_that(dataset):
+def test_a_classifier_trained_on_one_type_predicts_that_type(dataset):
     task = GeneTypes(SMALL)
     test = task._labelled(dataset.test, ["rich", "poor"])
-    assert set(task._taught(["ACGT", "AC"], ["poor", "poor"], test, ["rich", "poor"])[1]) == {"poor"}
+    assert set(task._trained_on(["ACGT", "AC"], ["poor", "poor"], test, ["rich", "poor"])[1]) == {"poor"}
 
 
 def test_reference_rows(dataset):
@@ -88,31 +91,31 @@ def test_reference_rows(dataset):
     assert scores.loc["train on as many real genes", "macro_f1"] > 0.85
 
 
-def test_no_more_genes_are_taught_than_there_are_real_ones(dataset):
+def test_no_more_generated_genes_train_a_classifier_than_there_are_real_ones(dataset):
     labels = ["rich"] * 300 + ["rare"] * 5
-    genes, told = _as_many([f"{i}" for i in range(305)], labels, dataset.train)
+    genes, kept = _as_many([f"{i}" for i in range(305)], labels, dataset.train)
     assert genes == [*map(str, range((dataset.train["type"] == "rich").sum())), *map(str, range(300, 305))]
-    assert told == ["rich"] * (len(genes) - 5) + ["rare"] * 5
+    assert kept == ["rich"] * (len(genes) - 5) + ["rare"] * 5
 
 
-def test_scores_are_those_of_their_definitions():
+def test_scores_follow_their_definitions():
     random = np.random.default_rng(0)
     types = ["a", "b", "c", "never"]
     truth = random.choice(types[:3], size=300, p=[0.6, 0.3, 0.1]).tolist()
-    told = [t if random.random() < 0.7 else random.choice(types) for t in truth]
-    found = _scores(truth, told, types, 500)
-    assert found["macro_f1"] == pytest.approx(f1_score(truth, told, labels=types[:3], average="macro"))
-    assert found["macro_recall"] == pytest.approx(recall_score(truth, told, labels=types[:3], average="macro"))
-    assert found["accuracy"] == pytest.approx(np.mean(np.array(truth) == told))
-    assert found["accuracy_high"] - found["accuracy_low"] == pytest.approx(
+    predicted = [t if random.random() < 0.7 else random.choice(types) for t in truth]
+    scores = _scores(truth, predicted, types, 500)
+    assert scores["macro_f1"] == pytest.approx(f1_score(truth, predicted, labels=types[:3], average="macro"))
+    assert scores["macro_recall"] == pytest.approx(recall_score(truth, predicted, labels=types[:3], average="macro"))
+    assert scores["accuracy"] == pytest.approx(np.mean(np.array(truth) == told))
+    assert scores["accuracy_high"] - scores["accuracy_low"] == pytest.approx(
         2 * 1.96 * np.sqrt(0.78 * 0.22 / 300), rel=0.2
     )
 
 
 def test_bayes_by_hand(dataset):
-    typed = _case(dataset, settings={"order": 1}).with_types()
+    conditional = _task_input(dataset, settings={"order": 1}).with_types()
     shares = dataset.train["type"].value_counts(normalize=True)
     sequences = dataset.test["sequence"].tolist()[:20]
-    for sequence, told in zip(sequences, bayes(typed, sequences, shares), strict=True):
-        nats = {t: typed.of_type(t).log_probs([sequence])[0].sum() + np.log(shares[t]) for t in typed.types}
-        assert told == max(nats, key=nats.get)
+    for sequence, predicted in zip(sequences, bayes(conditional, sequences, shares), strict=True):
+        nats = {t: conditional.of_type(t).log_probs([sequence])[0].sum() + np.log(shares[t]) for t in conditional.types}
+        assert predicted == max(nats, key=nats.get)

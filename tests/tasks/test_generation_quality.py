@@ -1,4 +1,4 @@
-"""Generated genes beside real ones: sets of known quality get the measures they must have."""
+"""Generated genes beside real ones: sets of known quality have the measures that they must have."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from dnastudy.homology.mmseqs import families
 from dnastudy.tasks.base import TaskInput
 from dnastudy.tasks.generation_quality import GenerationQuality
 
-SMALL = {"genes": 60, "words": [2, 3], "temperatures": [1.0], "classifiers": ["linear on k-mers"], "folds": 3,
+SMALL = {"genes": 60, "kmer_sizes": [2, 3], "temperatures": [1.0], "classifiers": ["linear on k-mers"], "folds": 3,
          "replicates": 100}  # fmt: skip
 TRAIN, VALIDATION, TEST = (random_sequences(120, seed=s, low=100, high=180) for s in (1, 2, 3))
 
@@ -35,22 +35,22 @@ def test_sets_of_known_quality(dataset):
     random = np.random.default_rng(0)
     sets = {
         "alike": random_sequences(60, seed=9, low=100, high=180),
-        "recited": TRAIN[:60],
+        "copied": TRAIN[:60],
         "one gene": [TRAIN[0]] * 60,
         "other": ["".join(random.choice(list("ACGT"), p=[0.1, 0.4, 0.4, 0.1], size=140)) for _ in range(60)],
         "nothing": [""] * 60,
     }
-    outcome = GenerationQuality(SMALL)._outcome(dataset, sets)
+    outcome = GenerationQuality(SMALL)._result(dataset, sets)
     found = {name: _measures(outcome, name)["value"] for name in sets}
     assert found["alike"]["divergence of 2-mers, bits"] < 0.01 < found["other"]["divergence of 2-mers, bits"]
-    assert found["alike"]["told apart by linear on k-mers, AUC"] < 0.7
-    assert found["other"]["told apart by linear on k-mers, AUC"] > 0.95
+    assert found["alike"]["AUC, linear on k-mers"] < 0.7
+    assert found["other"]["AUC, linear on k-mers"] > 0.95
     assert found["alike"]["copies of training genes"] == 0 == found["other"]["copies of training genes"]
-    assert found["recited"]["copies of training genes"] == 1 == found["recited"]["covered by a training gene"]
-    assert found["recited"]["families a gene"] == 1
-    assert found["one gene"]["families a gene"] == pytest.approx(1 / 60)
-    assert found["one gene"]["with a relative in the set"] == 1
-    assert not any("told apart" in measure for measure in found["one gene"].index)
+    assert found["copied"]["copies of training genes"] == 1 == found["copied"]["covered by a training gene"]
+    assert found["copied"]["families per gene"] == 1
+    assert found["one gene"]["families per gene"] == pytest.approx(1 / 60)
+    assert found["one gene"]["with a homolog in the set"] == 1
+    assert not any("AUC" in measure for measure in found["one gene"].index)
     assert found["alike"]["gc, mean"] == pytest.approx(0.35, abs=0.02)
     assert found["other"]["gc, distance"] > 0.9
     assert found["nothing"].to_dict() == {"empty": 1.0}
@@ -60,11 +60,11 @@ def test_sets_of_known_quality(dataset):
     assert ((table["low"] <= table["value"] + 1e-9) & (table["value"] <= table["high"] + 1e-9)).all()
 
 
-def test_a_model_is_judged_by_what_it_writes(dataset):
+def test_the_sets_of_a_model(dataset):
     model = fit_model("ngram", {"order": 2}, TRAIN, None)[0]
     task = GenerationQuality(SMALL)
-    case = TaskInput(model, dataset, dataset.validation, lambda: None, lambda: None)
-    first, again = task.run(case), task.run(case)
+    task_input = TaskInput(model, dataset, dataset.validation, lambda: None, lambda: None)
+    first, again = task.run(task_input), task.run(task_input)
     assert first.tables["measures"].equals(again.tables["measures"])
     assert set(first.tables["measures"]["set"]) == {"temperature 1", "real lengths"}
     lengths = _measures(first, "real lengths")["value"]
@@ -75,7 +75,7 @@ def test_a_model_is_judged_by_what_it_writes(dataset):
     sets = task.run(TaskInput(endless, dataset, dataset.validation, lambda: None, lambda: None)).tables["measures"][
         "set"
     ]
-    assert set(sets) == {"temperature 1"}, "one that knows no end gets the lengths of real genes"
+    assert set(sets) == {"temperature 1"}, "without an end symbol all lengths are those of real genes"
 
 
 def test_the_reference_rows_are_real_genes_and_their_shuffles(dataset):
@@ -86,7 +86,7 @@ def test_the_reference_rows_are_real_genes_and_their_shuffles(dataset):
     assert real["divergence of 3-mers, bits"] != mixed["divergence of 3-mers, bits"]
 
 
-def test_families_are_chains_of_relatives_on_either_strand():
+def test_families_are_chains_of_homologs_on_either_strand():
     base, other = random_sequences(2, seed=5, low=200, high=201)
     changed = base[:90] + "ACGT" + base[90:]
     further = reverse_complement(changed[:150] + "TTT" + changed[150:])
@@ -95,18 +95,20 @@ def test_families_are_chains_of_relatives_on_either_strand():
     assert labels.tolist() == [0, 1, 0, 0, 2, 3]
 
 
-def test_one_family_on_both_sides_is_not_told_apart():
-    """Neither side has enough families to learn from some and be asked about others: no figure."""
+def test_a_single_family_has_no_area_under_the_curve():
+    """There are too few families to train on some and classify the others."""
     base = TRAIN[0] + TEST[0]
     copies = [base[:at] + "ACGTTG" + base[at:] for at in range(20, 60)]
-    found = GenerationQuality(SMALL).judge(
+    found = GenerationQuality(SMALL).compare(
         {"copies": copies[:20]}, gene_frame(copies[20:], "c"), gene_frame(TRAIN, "a")
     )
-    assert not found["measure"].str.startswith("told apart").any()
-    assert found.set_index("measure").loc["families a gene", "value"] == pytest.approx(1 / 20)
+    assert not found["measure"].str.startswith("AUC, ").any()
+    assert found.set_index("measure").loc["families per gene", "value"] == pytest.approx(1 / 20)
 
 
-def test_words_longer_than_every_gene_have_no_figure():
-    found = GenerationQuality({**SMALL, "words": [2, 9]}).judge({"short": ["ACGTACG"] * 20}, gene_frame(TEST), None)
+def test_kmers_longer_than_every_gene_have_no_divergence():
+    found = GenerationQuality({**SMALL, "kmer_sizes": [2, 9]}).compare(
+        {"short": ["ACGTACG"] * 20}, gene_frame(TEST), None
+    )
     assert not found["measure"].str.contains("9-mers").any()
     assert found["measure"].str.contains("2-mers").any()

@@ -13,12 +13,11 @@ from helpers import gene_frame, random_sequences
 from dnastudy.data.datasets import Dataset
 from dnastudy.data.mutation_pairs import make_pairs
 from dnastudy.data.sequences import reverse_complement
-from dnastudy.evaluation.proportions import gain, resampled_means, shares
-from dnastudy.experiments import task_runs as assessing
+from dnastudy.experiments import task_runs
 from dnastudy.experiments.plan import Run
 from dnastudy.experiments.profile import load_profile
 from dnastudy.experiments.store import Store
-from dnastudy.experiments.task_runs import assess, create_task
+from dnastudy.experiments.task_runs import create_task, run_task
 from dnastudy.models import create
 from dnastudy.tasks.mutation_detection import CALIBRATED, EVIDENCE, PAPER_RULES, RATIO, calibrate, detect, evidence
 
@@ -31,7 +30,7 @@ def model():
     return create("ngram", {"order": 3}).fit(list(TRAIN["sequence"]), list(VALIDATION["sequence"]))
 
 
-def test_the_rules_are_what_they_are_called(model):
+def test_the_rules_follow_their_definitions(model):
     pairs = make_pairs(TEST, 60, 4, seed=1)
     found = detect(model, pairs)
     for row, pair in zip(found.itertuples(index=False), pairs.itertuples(), strict=True):
@@ -41,8 +40,8 @@ def test_the_rules_are_what_they_are_called(model):
             total = float(nucleotides.sum())
             sides.append((total / len(sequence), total, float(rows.sum()) + len(sequence) * math.log(4)))
         real, mutated = sides
-        told = found.columns.get_indexer([*PAPER_RULES, RATIO])
-        assert [row[i] for i in told] == [a > b for a, b in zip(real, mutated, strict=True)]
+        columns = found.columns.get_indexer([*PAPER_RULES, RATIO])
+        assert [row[i] for i in columns] == [a > b for a, b in zip(real, mutated, strict=True)]
         assert row.change == len(pair.mutated) - len(pair.real)
         assert row.likelihood_ratio_nats == pytest.approx(real[2] - mutated[2])
 
@@ -69,19 +68,19 @@ def _edits(sequence):
     return found
 
 
-def test_the_likelihood_ratio_is_what_bayes_says():
+def test_the_likelihood_ratio_is_that_of_bayes_theorem():
     """All sequences of up to 4 nt, all single edits: log odds of "this one is real", counted out."""
     model = create("ngram", {"order": 2}).fit(["ACCA", "AACC", "CCAG", "T", "GAT"] * 5)
-    everything = ["".join(letters) for n in range(1, 5) for letters in product("ACGT", repeat=n)]
-    real_pairs = [(a, b) for a in everything for b in _edits(a) if b and a != b and len(b) <= 4]
+    sequences = ["".join(letters) for n in range(1, 5) for letters in product("ACGT", repeat=n)]
+    real_pairs = [(a, b) for a in sequences for b in _edits(a) if b and a != b and len(b) <= 4]
     found = detect(model, pd.DataFrame(real_pairs, columns=["real", "mutated"]).assign(id=""))
-    p = {s: float(row.sum()) for s, row in zip(everything, model.log_probs(everything), strict=True)}
+    p = {s: float(row.sum()) for s, row in zip(sequences, model.log_probs(sequences), strict=True)}
     for (a, b), nats in zip(real_pairs, found["likelihood_ratio_nats"], strict=True):
         odds = p[a] + math.log(_edits(a)[b]) - p[b] - math.log(_edits(b)[a])
         assert nats == pytest.approx(odds, abs=1e-9)
 
 
-def test_probability_takes_the_shorter_and_ties_are_wrong():
+def test_the_probability_rule_chooses_the_shorter_sequence_and_ties_are_wrong():
     uniform = create("uniform").fit(list(TEST["sequence"]))
     pairs = make_pairs(TEST, 300, 1, seed=2)
     found = detect(uniform, pd.concat([pairs, pd.DataFrame({"id": ["x"], "real": ["ACG"], "mutated": ["ACG"]})]))
@@ -99,7 +98,7 @@ def test_impossible_against_impossible_is_a_tie():
     assert np.isfinite(found["likelihood_ratio_nats"]).all()
 
 
-def test_evidence_reads_both_strands_and_equal_sequences_once(model):
+def test_evidence_is_of_both_strands_and_equal_for_equal_sequences(model):
     sequences = [*TEST["sequence"][:8], *TEST["sequence"][:8]]
     told = evidence(model, sequences)
     assert told[:8].equals(told[8:].reset_index(drop=True))
@@ -113,7 +112,7 @@ def test_evidence_reads_both_strands_and_equal_sequences_once(model):
     assert (evidence(endless, sequences)[["end", "other_end"]] == 0).all(axis=None)
 
 
-def test_the_calibrated_rule_learns_what_the_model_gets_wrong():
+def test_the_calibrated_rule_corrects_a_model_of_the_other_strand():
     """A model of the other strand alone: only the evidence read there is worth something."""
     random = np.random.default_rng(0)
     text = ["".join(random.choice(list("ACGT"), p=[0.7, 0.2, 0.05, 0.05], size=80)) for _ in range(200)]
@@ -125,22 +124,6 @@ def test_the_calibrated_rule_learns_what_the_model_gets_wrong():
     found = detect(backwards, make_pairs(genes, 400, 3, seed=5), weights)
     assert found[CALIBRATED].mean() > found["perplexity"].mean() + 0.2
     assert calibrate(backwards, genes[:0]) is None
-
-
-def test_shares_have_intervals_over_genes():
-    """Rows of one gene are drawn together: as many copies of a row as one likes make an interval no narrower."""
-    frame = pd.DataFrame({"id": np.arange(100).astype(str), "set": "s", "hit": np.arange(100) % 4 > 0})
-    one, many = (shares(f, ["hit"], "set", 2000).iloc[0] for f in (frame, pd.concat([frame] * 25)))
-    assert (one["n"], many["n"]) == (100, 2500)
-    assert one["accuracy"] == many["accuracy"] == 0.75
-    assert (one["low"], one["high"]) == pytest.approx((many["low"], many["high"]))
-    assert one["high"] - one["low"] == pytest.approx(2 * 1.96 * math.sqrt(0.75 * 0.25 / 100), rel=0.15)
-    means = resampled_means(frame[["hit"]].to_numpy(float), frame["id"], 2000)
-    assert means.std() == pytest.approx(math.sqrt(0.75 * 0.25 / 100), rel=0.1)
-    better = frame.assign(other=frame["hit"] | (np.arange(100) % 8 == 0))
-    found = gain(better, "hit", "other", 2000)
-    assert found["gain"] == pytest.approx(0.13)
-    assert 0.05 < found["low"] < 0.13 < found["high"] < 0.22
 
 
 @pytest.fixture
@@ -156,16 +139,16 @@ def _profile():
     return load_profile("quick", tasks=SETTINGS, bootstrap_replicates=100)
 
 
-def test_an_outcome_is_computed_once(dataset, tmp_path, monkeypatch):
+def test_a_result_is_computed_once(dataset, tmp_path, monkeypatch):
     store, run, task = Store(tmp_path), Run(name="counts", model="ngram"), create_task("mutation-detection", _profile())
     log = []
-    first = assess(store, task, run, dataset, log.append)
+    first = run_task(store, task, run, dataset, log.append)
     assert log == ["fit counts", "mutation-detection: counts"]
-    monkeypatch.setattr(assessing, "_compute", lambda *_: pytest.fail("computed twice"))
-    assert assess(store, task, run, dataset).record == first.record
+    monkeypatch.setattr(task_runs, "_compute", lambda *_: pytest.fail("computed twice"))
+    assert run_task(store, task, run, dataset).record == first.record
     json.dumps(first.record, allow_nan=False)
     table = first.table("accuracy")
-    assert set(table["by"]) == {"set", "maximum", "kind", "fifth", "relatives", "change"}
+    assert set(table["by"]) == {"set", "maximum", "kind", "fifth", "homologs", "change"}
     assert set(table["rule"]) == {*PAPER_RULES, RATIO, CALIBRATED}
     sets = table[(table["by"] == "set") & (table["rule"] == RATIO)]
     assert sets["group"].tolist() == ["1-1", "1-4", "2-1", "2-4"]
@@ -177,7 +160,7 @@ def test_an_outcome_is_computed_once(dataset, tmp_path, monkeypatch):
     assert len(first.details("pairs")) == 4 * 40 + 160
     # other settings, other pairs
     monkeypatch.undo()
-    other = assess(
+    other = run_task(
         store,
         create_task("mutation-detection", load_profile("quick", tasks={"mutation-detection": {"pairs": 30}})),
         run,
@@ -186,8 +169,8 @@ def test_an_outcome_is_computed_once(dataset, tmp_path, monkeypatch):
     assert other.record["id"] != first.record["id"]
 
 
-def test_a_model_that_knows_the_validation_genes_is_not_calibrated_on_them(dataset, tmp_path):
+def test_a_model_trained_on_validation_genes_is_not_calibrated_on_them(dataset, tmp_path):
     task = create_task("mutation-detection", _profile())
-    found = assess(Store(tmp_path), task, Run(name="j", model="expert", join=["validation"]), dataset)
+    found = run_task(Store(tmp_path), task, Run(name="j", model="expert", update=["validation"]), dataset)
     assert CALIBRATED not in set(found.table("accuracy")["rule"])
     assert found.record["weights"] is None

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from helpers import random_sequences
 
+from dnastudy.data.kmers import kmer_counts_per_sequence
 from dnastudy.data.sequences import encode, reverse_complement
 from dnastudy.data.statistics import kmer_counts
-from dnastudy.tasks.sequence_features import describe, dust, jensen_shannon, longest_orf, shuffled, word_counts
+from dnastudy.tasks.sequence_features import describe, dust, jensen_shannon, longest_orf, shuffled
 
 GENES = random_sequences(60, seed=1, low=0, high=150)
 
@@ -39,7 +40,7 @@ def plain_dust(sequence):
 
 @pytest.mark.parametrize("k", [1, 3, 5])
 def test_words_are_counted(k):
-    counts = word_counts(GENES, k)
+    counts = kmer_counts_per_sequence(GENES, k)
     for row, sequence in zip(counts, GENES, strict=True):
         found = Counter(sequence[i : i + k] for i in range(len(sequence) - k + 1))
         assert row.sum() == sum(found.values())

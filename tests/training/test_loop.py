@@ -18,7 +18,7 @@ import torch
 from helpers import ROOT, random_sequences
 
 from dnastudy import models
-from dnastudy.core.errors import ModelError
+from dnastudy.core.errors import SettingsError, TrainingError
 from dnastudy.data.datasets import paper
 from dnastudy.data.sequences import encode
 from dnastudy.experiments.fitting import fit_model
@@ -28,7 +28,6 @@ from dnastudy.training.batches import IGNORED, START, Symbols, epoch_batches, pa
 from dnastudy.training.log import LOG, Workspace
 from dnastudy.training.loop import train
 from dnastudy.training.recipe import PAPER, Recipe
-from dnastudy.training.report import TrainingError
 
 GENES = random_sequences(120, seed=3, low=20, high=140)
 HELD_OUT = random_sequences(30, seed=4, low=20, high=140)
@@ -429,11 +428,11 @@ def test_a_compiled_network_learns_the_same(tmp_path, monkeypatch):
 
 def test_a_wish_for_hardware_that_is_not_there_is_refused(monkeypatch):
     monkeypatch.setenv("DNASTUDY_ACCELERATOR", "gpu")
-    with pytest.raises(ModelError, match="DNASTUDY_ACCELERATOR=gpu: must be auto, cpu or cuda"):
+    with pytest.raises(SettingsError, match="DNASTUDY_ACCELERATOR=gpu: must be auto, cpu or cuda"):
         hardware.accelerator()
     monkeypatch.setenv("DNASTUDY_ACCELERATOR", "cuda")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(ModelError, match="sees no GPU"):
+    with pytest.raises(SettingsError, match="sees no GPU"):
         models.create("lstm", TINY).fit(GENES)
     monkeypatch.setenv("DNASTUDY_ACCELERATOR", "auto")
     assert hardware.accelerator() == "cpu" and hardware.device_name() is None

@@ -19,12 +19,13 @@ import pandas as pd
 import yaml
 
 from dnastudy import __version__
+from dnastudy.core.errors import FetchError
 from dnastudy.data.formats import CSV_COLUMNS
 from dnastudy.data.genes import Policy, ReadReport, read_genes, table_hash, write_genes
-from dnastudy.data.sources.http import FetchError, download, file_hash, wrong_content
+from dnastudy.data.sources.http import download, file_hash, wrong_content
 from dnastudy.data.sources.ncbi import Packages, fetch_packages
 
-__all__ = ["FetchError", "SourceFile", "download", "fetch_ncbi", "fetch_paper", "paper_files", "verify"]
+__all__ = ["SourceFile", "download", "fetch_ncbi", "fetch_paper", "paper_files", "verify"]
 
 FRACTIONS = {"train": 0.6, "validation": 0.2, "test": 0.2}
 """The paper's split: share of the genes in each table."""

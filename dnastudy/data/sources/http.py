@@ -14,16 +14,12 @@ from pathlib import Path
 
 import requests
 
-from dnastudy.core.errors import StudyError
+from dnastudy.core.errors import FetchError
 
 RETRIED = {408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524}
 MAX_WAIT = 300
 """Longest wait between two tries, in seconds; a server that asks for more gets no second try."""
 _CHUNK = 1 << 14
-
-
-class FetchError(StudyError, RuntimeError):
-    """A download that failed for good; the message names the URL, what happened and what to do."""
 
 
 class _Again(Exception):

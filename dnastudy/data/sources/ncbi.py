@@ -19,7 +19,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 from dnastudy.core.atomic import atomic_write
-from dnastudy.data.sources.http import FetchError, download
+from dnastudy.core.errors import FetchError
+from dnastudy.data.sources.http import download
 
 
 @dataclass(frozen=True)
