@@ -22,7 +22,7 @@ setup: .venv/.ready
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
 	@echo "making the environment in .venv"
 	$(PYTHON) -m venv .venv
-	$(INSTALL) --editable '.[neural,sweep,relatives,book,test,cluster]'
+	$(INSTALL) --editable '.[neural,sweep,homology,book,test,cluster]'
 	@touch $@
 
 study: setup

@@ -1,52 +1,36 @@
-"""Imports point down only, as the table in book/extend.md says."""
+"""Twelve rooms, imports that point down: the contracts in pyproject.toml hold, and book/extend.md names the rooms."""
 
-import ast
 import re
-from pathlib import Path
+import tomllib
 
-ROOT = Path(__file__).parents[1]
+from helpers import ROOT
+from importlinter.cli import EXIT_STATUS_SUCCESS, lint_imports
 
-
-def _floors() -> dict[str, int]:
-    rows = re.findall(r"^\| (\d+) \| ([^|]+) \|", (ROOT / "book" / "extend.md").read_text(), re.MULTILINE)
-    return {name: int(floor) for floor, names in rows for name in re.findall(r"`(\w+)`", names)}
-
-
-def _imports(path: Path) -> set[str]:
-    """First-level modules of the package that a file imports, inside functions too."""
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "dnastudy":
-            parts = node.module.split(".")
-            found |= {parts[1]} if len(parts) > 1 else {alias.name for alias in node.names}
-        elif isinstance(node, ast.Import):
-            found |= {a.name.split(".")[1] for a in node.names if a.name.startswith("dnastudy.")}
-    return found - {"__version__"}
+PACKAGE = ROOT / "dnastudy"
+CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+ROOMS = CONTRACTS[0]["layers"]
 
 
-def test_every_module_has_a_floor():
-    modules = {path.stem for path in (ROOT / "dnastudy").glob("*.py")} - {"__init__", "__main__"}
-    packages = {path.parent.name for path in (ROOT / "dnastudy").glob("*/__init__.py")}
-    assert set(_floors()) == modules | packages
+def test_the_contracts_of_imports_hold(capsys):
+    """Between and inside rooms, and what tasks, models and display must not know."""
+    status = lint_imports(config_filename=str(ROOT / "pyproject.toml"), no_cache=True)
+    assert status == EXIT_STATUS_SUCCESS, capsys.readouterr().out
 
 
-def test_imports_point_down():
-    floors = _floors()
-    for path in (ROOT / "dnastudy").rglob("*.py"):
-        parts = path.relative_to(ROOT / "dnastudy").with_suffix("").parts
-        if parts[0] in ("__init__", "__main__"):
-            continue
-        for imported in _imports(path) - {parts[0]}:
-            assert floors[imported] < floors[parts[0]], f"{parts[0]} imports {imported}, which is not below it"
+def test_every_room_is_in_the_contract_and_on_the_page():
+    folders = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    assert set(ROOMS) == folders
+    rows = re.findall(r"^\| `(\w+)/?` \| \S", (ROOT / "book" / "extend.md").read_text(), re.MULTILINE)
+    assert rows == ROOMS, "the table of rooms in book/extend.md, in this order"
 
 
-def test_models_know_no_file_format_and_figures_compute_nothing():
-    for path in (ROOT / "dnastudy" / "models").rglob("*.py"):
-        assert not _imports(path) & {"formats", "genes", "datasets", "sources"}, path
-    for name in ("figures", "tables"):
-        assert not _imports(ROOT / "dnastudy" / f"{name}.py") & {"evaluation", "models", "experiments"}
+def test_few_modules_are_outside_the_rooms():
+    assert len(list(PACKAGE.glob("*.py"))) <= 4
 
 
-def test_no_module_is_too_long_for_one_sitting():
-    for path in (ROOT / "dnastudy").rglob("*.py"):
-        assert len(path.read_text().splitlines()) <= 350, path
+def test_the_page_names_files_that_exist():
+    """Every path of the project in book/extend.md; names in capitals are left for the reader to choose."""
+    text = (ROOT / "book" / "extend.md").read_text()
+    paths = set(re.findall(r"`((?:dnastudy|tests|workflow|data|notebooks|results)/[\w./-]+)`", text))
+    assert len(paths) > 10
+    assert [path for path in sorted(paths) if "NAME" not in path and not (ROOT / path).exists()] == []

@@ -1,6 +1,6 @@
 """Every documented command exists as it is written, and those that need no network are run as a reader would."""
 
-import os
+import importlib.util
 import re
 import shlex
 import shutil
@@ -10,13 +10,14 @@ from pathlib import Path
 
 import nbformat
 import pytest
+import typer
+from helpers import ROOT
 from typer.main import get_command
 
 from dnastudy.cli import main
 from dnastudy.data.genes import write_genes
 from dnastudy.data.simulation import simulate_study
 
-ROOT = Path(__file__).parents[1]
 BASH = re.compile(r"^```bash\n(.*?)^```", re.MULTILINE | re.DOTALL)
 MAKE = {line.split(":")[0] for line in (ROOT / "Makefile").read_text().splitlines() if re.match(r"[a-z]+:", line)}
 
@@ -39,6 +40,14 @@ COMMANDS = [
 ]
 
 
+NAMED = sorted({
+    (name, match[1])
+    for name, text in _documents().items()
+    for match in re.finditer(r"`dnastudy ((?:[a-z][a-z-]* ?)+)", BASH.sub("", text))
+})  # fmt: skip
+"""Commands named in prose: the words after `dnastudy` up to the first option, file or placeholder."""
+
+
 @pytest.fixture(scope="module")
 def program():
     return get_command(main.app)
@@ -46,7 +55,19 @@ def program():
 
 def test_there_are_commands_to_check():
     assert len(COMMANDS) > 20
+    assert len(NAMED) > 10
     assert {"README.md", "rerun.ipynb"} <= {name for name, _ in COMMANDS}
+
+
+def _parse(program, words: list[str]) -> None:
+    """Parse the words of a command of the program as it would itself; an error for any that it does not know."""
+    context, command, rest = program.make_context("dnastudy", list(words)), program, words
+    while hasattr(command, "list_commands"):
+        name, command, rest = command.resolve_command(context, rest)
+        context = command.make_context(name, rest, parent=context)
+        rest = [*getattr(context, "_protected_args", []), *context.args]
+        if hasattr(command, "list_commands") and not rest:
+            pytest.fail(f"{' '.join(words)} names no command")
 
 
 @pytest.mark.parametrize(("document", "line"), COMMANDS, ids=lambda value: value if isinstance(value, str) else None)
@@ -54,23 +75,33 @@ def test_documented_commands_parse(document, line, program, tmp_path, monkeypatc
     words = shlex.split(line)
     while words and re.fullmatch(r"[A-Z_]+=\S+", words[0]):
         words.pop(0)
+    if words[0] == "python" and "dnastudy" in words:  # a launcher: python -m torch.distributed.run ... -m dnastudy ...
+        at = words.index("dnastudy")
+        assert words[at - 1] == "-m"
+        assert importlib.util.find_spec(words[words.index("-m") + 1]), line
+        words = words[at:]
     if words[0] == "make":
         assert set(words[1:]) <= MAKE
     elif words[0] == "dnastudy":
-        for name in re.findall(r"[\w./]+\.(?:fa|csv|zip)", line):
-            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        context, rest = program.make_context("dnastudy", words[1:], resilient_parsing=False), words[1:]
-        command = program
-        while hasattr(command, "commands"):
-            name, command, rest = command.resolve_command(context, rest)
-            context = command.make_context(name, rest, parent=context)
-            rest = [*getattr(context, "_protected_args", getattr(context, "protected_args", [])), *context.args]
-            if hasattr(command, "commands") and not rest:
-                pytest.fail(f"{document}: {line} names no command")
+        _parse(program, words[1:])
+    elif words[0] == "python":
+        script = ROOT / words[1]
+        options = {word for word in words[2:] if word.startswith("--")}
+        assert options <= set(re.findall(r"--[a-z][a-z-]*", script.read_text())), line
     elif words[0] == "papermill":
         assert (ROOT / words[1]).exists()
     else:
-        assert words[0] in {"pip", "conda", "python", "."}, f"{document}: what is {line!r}?"
+        assert words[0] in {"pip", "conda", "."}, f"{document}: what is {line!r}?"
+
+
+@pytest.mark.parametrize(("document", "words"), NAMED, ids=lambda value: value if isinstance(value, str) else None)
+def test_commands_named_in_prose_exist(document, words, program):
+    command, context = program, typer.Context(program)
+    for word in words.split():
+        if not hasattr(command, "list_commands"):
+            break
+        assert word in command.list_commands(context), f"{document}: `dnastudy {words}`"
+        command = command.get_command(context, word)
 
 
 @pytest.fixture(scope="module")
@@ -92,25 +123,28 @@ RUN = [line for name, line in COMMANDS if name == "README.md" and re.match(
     r"dnastudy (?!data fetch|reproduce|study)|papermill", line)]  # fmt: skip
 
 
-def test_readme_commands_run(reader):
-    """One after the other, as they stand in the README."""
+def test_readme_commands_run(reader, dnastudy, monkeypatch):
+    """One after the other, as they are in the README."""
     assert len(RUN) >= 7
-    bin_folder = str(Path(sys.executable).parent)
-    environment = {**os.environ, "PATH": os.pathsep.join([bin_folder, os.environ["PATH"]])}
+    monkeypatch.chdir(reader)
     for line in RUN:
-        done = subprocess.run(
-            shlex.split(line), cwd=reader, env=environment, capture_output=True, text=True, timeout=300
-        )
-        assert done.returncode == 0, f"{line}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
+        words = shlex.split(line)
+        if words[0] == "dnastudy":
+            done = dnastudy(*words[1:])
+            assert done.code == 0, f"{line}\n{done.out[-2000:]}\n{done.err[-2000:]}"
+        else:
+            words[0] = str(Path(sys.executable).parent / words[0])
+            done = subprocess.run(words, capture_output=True, text=True)
+            assert done.returncode == 0, f"{line}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
 
 
-def test_readme_python_runs(tmp_path):
+def test_readme_python_runs(tmp_path, monkeypatch, capsys):
     code = re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
     assert code
+    monkeypatch.chdir(tmp_path)
     for block in code:
-        done = subprocess.run([sys.executable, "-c", block], cwd=tmp_path, capture_output=True, text=True, timeout=120)
-        assert done.returncode == 0, done.stderr
-        assert "nucleotide_perplexity" in done.stdout
+        exec(compile(block, "README.md", "exec"), {})
+        assert "nucleotide_perplexity" in capsys.readouterr().out
 
 
 def test_links_between_documents_exist():

@@ -1,4 +1,4 @@
-"""The workflow: complete, resumable after kill -9, parallel, ready for a cluster; and the books it builds."""
+"""The workflow: complete, continued after kill -9, parallel, ready for a cluster; and the books it builds."""
 
 import json
 import os
@@ -7,29 +7,27 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import nbformat
 import pytest
 from browser import EACH_ONCE, VIEWS, check_book, pictures
-from helpers import ROOT, SMALL, write_small_profile
+from helpers import HANG, ROOT, SMALL, wait_for, write_small_profile
 
 from dnastudy.chapters.run import find_chapters
 from dnastudy.experiments.curve_plan import grid
 from dnastudy.experiments.plan import Run, all_runs
 from dnastudy.experiments.profile import load_profile
 
+pytestmark = pytest.mark.slow
 DNASTUDY = Path(sys.executable).parent / "dnastudy"
-
-
 PROFILE = "small"
 
 
 def _environment() -> dict[str, str]:
-    """Without anything that would lead out of the copy; chapters, like jobs, by the package that is installed.
+    """Nothing that leads out of the copy, but for the package: jobs and chapters use the one that is installed.
 
-    By the package of the copy, in whose folder they run, they would compile all kernels for its path.
+    With the package of the copy, in whose folder they run, they would compile all kernels again.
     """
     kept = {key: value for key, value in os.environ.items() if not key.startswith("DNASTUDY_")}
     return {**kept, "PYTHONPATH": str(ROOT)}
@@ -60,46 +58,51 @@ def _study(folder: Path, *words: str, **more) -> subprocess.CompletedProcess:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=600,
+        timeout=HANG,
         **more,
     )
 
 
+def _written(folder: Path) -> dict[str, int]:
+    """When the scores of each finished run in the study's store were written, by id."""
+    scores = folder / "_build" / "store" / "scores"
+    return {path.parent.name: path.stat().st_mtime_ns for path in scores.glob("[!.]*/facts.json")}
+
+
 @pytest.fixture(scope="module")
 def killed(tmp_path_factory):
-    """A study that was killed with all its jobs in the middle of its runs, and then called again."""
+    """A study that was killed with all its jobs in the middle of its runs, and then called again.
+
+    Gives its folder, when each run that was finished before the kill was written, and the second call.
+    """
     folder = _copy(tmp_path_factory.mktemp("study"))
-    store = folder / "_build" / "store" / "runs"
     process = subprocess.Popen(
         [DNASTUDY, "study", "--profile", f"{PROFILE}.yaml"], cwd=folder, env=_environment(), start_new_session=True,
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
-    deadline = time.monotonic() + 120
-    while len(list(store.glob("*/record.json"))) < 5:
-        assert process.poll() is None, "the study ended before it could be killed"
-        assert time.monotonic() < deadline, "no runs after two minutes"
-        time.sleep(0.02)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    before = {path.parent.name: path.stat().st_mtime_ns for path in store.glob("*/record.json")}
+    try:
+        wait_for(lambda: len(_written(folder)) >= 5, process)
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    before = _written(folder)
     assert not (folder / "_build" / PROFILE / "book" / "index.html").exists()
     again = _study(folder, "--cores", "2")
     return folder, before, again
 
 
-def test_a_killed_study_goes_on(killed):
+def test_a_killed_study_continues(killed):
     folder, before, again = killed
     assert again.returncode == 0, again.stdout[-3000:]
     assert len(before) >= 5
-    store = folder / "_build" / "store" / "runs"
-    after = {path.parent.name: path.stat().st_mtime_ns for path in store.glob("*/record.json")}
+    after = _written(folder)
     assert before.items() <= after.items(), "finished runs were computed again"
     written = {path.stem for path in (folder / "_build" / PROFILE / "runs").glob("*.json")}
     assert written == {run.name for run in _runs()}
     assert len(after) >= len(all_runs(load_profile("quick", **SMALL)))
 
 
-def test_it_says_where_the_book_lies_and_shows_progress(killed):
+def test_the_study_prints_where_the_book_is_and_shows_progress(killed):
     folder, _, again = killed
     page = folder / "_build" / PROFILE / "book" / "index.html"
     assert page.exists()
@@ -108,7 +111,7 @@ def test_it_says_where_the_book_lies_and_shows_progress(killed):
     assert "Job" in again.stdout and "run " in again.stdout
 
 
-def test_runs_go_in_parallel(killed):
+def test_runs_are_computed_in_parallel(killed):
     assert "Execute 2 jobs..." in killed[2].stdout
 
 
@@ -116,7 +119,7 @@ def test_a_job_without_networks_does_not_wait_for_torch(killed):
     """Most jobs of a study count: a second and a half for each of them would be minutes."""
     folder, *_ = killed
     code = (
-        "import sys; from dnastudy.cli_study import job_run; from pathlib import Path\n"
+        "import sys; from dnastudy.cli.jobs import run as job_run; from pathlib import Path\n"
         f"for name in ('mle-1', 'witten-bell-5', 'expert'): job_run(name, Path('again.json'), '{PROFILE}.yaml')\n"
         "print('torch' in sys.modules)"
     )
@@ -124,7 +127,7 @@ def test_a_job_without_networks_does_not_wait_for_torch(killed):
         [sys.executable, "-c", code], cwd=folder, env=_environment(), capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "False"
-    assert "fit" not in done.stderr, "the jobs were done: the store has them"
+    assert "fit" not in done.stderr, "the store has these runs"
 
 
 def test_nothing_is_done_twice(killed):
@@ -134,16 +137,16 @@ def test_nothing_is_done_twice(killed):
     assert "Nothing to be done" in third.stdout
 
 
-def test_changed_code_is_seen(killed):
+def test_changed_code_makes_new_jobs(killed):
     folder, *_ = killed
-    source = folder / "dnastudy" / "evaluation.py"
+    source = folder / "dnastudy" / "evaluation" / "metrics.py"
     text = source.read_text()
     try:
         source.write_text(text + "\nCHANGED = True\n")
-        found = _study(folder, "--dry-run").stdout
+        jobs = _study(folder, "--dry-run").stdout
     finally:
         source.write_text(text)
-    assert re.search(r"^run +\d+", found, re.MULTILINE), found[-2000:]
+    assert re.search(r"^run +\d+", jobs, re.MULTILINE), jobs[-2000:]
 
 
 def test_the_published_chapters_are_left_alone(killed):
@@ -171,7 +174,7 @@ def test_a_failing_job_is_named(killed, tmp_path):
 
 
 @pytest.mark.parametrize("cluster", ["slurm", "kubernetes"])
-def test_clusters_dry_run(cluster, tmp_path):
+def test_a_dry_run_for_a_cluster_lists_all_jobs(cluster, tmp_path):
     folder = _copy(tmp_path)
     done = _study(folder, "--executor-profile", f"workflow/profiles/{cluster}", "--dry-run")
     assert done.returncode == 0, done.stdout[-3000:]
@@ -190,7 +193,7 @@ def test_the_published_book_in_a_browser(tmp_path):
     """`make book` computes nothing and opens without a network, every chart drawn."""
     folder = _copy(tmp_path)
     done = subprocess.run(
-        [DNASTUDY, "book"], cwd=folder, env=_environment(), capture_output=True, text=True, timeout=300
+        [DNASTUDY, "book"], cwd=folder, env=_environment(), capture_output=True, text=True, timeout=HANG
     )
     assert done.returncode == 0, done.stderr[-3000:]
     assert not (folder / "_build" / "store").exists()
@@ -206,6 +209,6 @@ def _charts(reports, views: tuple[tuple[int, str], ...]) -> None:
         expected[f"book/chapters/{name}.html"] = len(re.findall(r"<chart vl-", cells))
     assert sum(expected.values()) >= 9
     for page, charts in expected.items():
-        found = [report for report in reports if report.page == page]
-        assert sorted((report.width, report.theme) for report in found) == views, f"{page} was not opened in each way"
-        assert all(report.charts == report.drawn == charts for report in found), page
+        of_page = [report for report in reports if report.page == page]
+        assert sorted((report.width, report.theme) for report in of_page) == views, f"{page} was not opened in each way"
+        assert all(report.charts == report.drawn == charts for report in of_page), page

@@ -1,4 +1,4 @@
-"""Train the neural runs of a profile side by side on one GPU, until a deadline: python workflow/gpu.py --help.
+"""Train the networks of a profile side by side on one GPU, until a deadline: python workflow/gpu.py --help.
 
 Each run is a process of its own; small networks leave a GPU idle, so several share it. Whatever is unfinished at the
 deadline leaves its checkpoint in the store, and the next call goes on. Needs torch, lightning-fabric, numpy, pandas,
@@ -19,27 +19,27 @@ import time
 from pathlib import Path
 
 from dnastudy.experiments.curve_plan import grid
-from dnastudy.experiments.plan import NEURAL, Run, model_runs, trial_runs
+from dnastudy.experiments.identity import run_id
+from dnastudy.experiments.plan import Run, model_runs, trial_runs
 from dnastudy.experiments.profile import Profile, load_profile
 from dnastudy.experiments.store import STORE_VARIABLE, Store
-from dnastudy.experiments.identity import run_id
 
 
 def wanted(profile: Profile, names: list[str]) -> list[Run]:
-    """The runs asked for (all neural ones if none is named), seeds of the tuned models first, learning curves last."""
-    runs = [*model_runs(profile), *trial_runs(profile), *(run for run in grid(profile) if run.model in NEURAL)]
-    known = {run.name: run for run in runs}
+    """The runs of these names (all networks if none is named), seeds of the models first, learning curves last."""
+    # a network is trained by a recipe, and nothing else is
+    known = {run.name: run for run in [*model_runs(profile), *trial_runs(profile), *grid(profile)] if run.recipe}
     if unknown := set(names) - set(known):
         raise SystemExit(f"unknown runs {sorted(unknown)}; known: {', '.join(known)}")
-    return [known[name] for name in names] if names else runs
+    return [known[name] for name in names] if names else list(known.values())
 
 
 def bring(run: Run, profile: Profile, store: Store, out: Path) -> None:
-    """Copy a finished run's record and scores, and its model, to ``out``."""
+    """Copy a finished run's facts and scores, and its model, to ``out``."""
     result = store.get(run, profile.dataset())
     target = out / run.name
     target.mkdir(parents=True, exist_ok=True)
-    for name in ("record.json", "scores.csv"):
+    for name in ("facts.json", "scores.csv"):
         shutil.copy(result.folder / name, target / name)
     shutil.copytree(store.root / "fits" / result.record["fit"], target / "fit", dirs_exist_ok=True)
 
@@ -51,7 +51,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=9.0, help="deadline")
     parser.add_argument("--parallel", type=int, default=6, help="runs at a time")
     parser.add_argument("--out", type=Path, default=Path("results") / "gpu")
-    parser.add_argument("runs", nargs="*", help="names of runs; default: all neural runs of the profile")
+    parser.add_argument("runs", nargs="*", help="names of runs; default: all networks of the profile")
     given = parser.parse_args()
     deadline = time.monotonic() + 60 * given.minutes
     profile, store = load_profile(given.profile), Store()

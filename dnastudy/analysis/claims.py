@@ -276,7 +276,7 @@ def _ranking(learning: Mapping[str, Any]) -> Claim:
         1: "{second} is better than {first}",
     }
     text, sides = [], []
-    for split, where in ((homology.OWN, "on the random split"), (homology.FAMILY, "on the split by family")):
+    for split, where in ((homology.OWN, "on the random split"), (homology.FAMILY, "On the split by family")):
         pairs = [pair for pair in learning["pairs"] if pair["split"] == split and pair["first"] in PUBLISHED_NETWORKS]
         sides += [ahead(pair) for pair in pairs]
         comparisons = "; ".join(

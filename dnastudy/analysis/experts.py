@@ -364,12 +364,12 @@ class Chapter:
         bases, gene = self._bases, self.explained.gene
         scale = alt.Scale(domain=[0, len(bases) + 1], nice=False)
         title = "position in the gene, nt"
-        surprise = (
+        surprisal = (
             alt.Chart(bases[["position", "bits", "copied_from"]])
             .mark_rule(color="#c08400", strokeWidth=1.4)
             .encode(
                 x=alt.X("position:Q", title=None, scale=scale, axis=alt.Axis(labels=False, ticks=False)),
-                y=alt.Y("zero:Q", title="surprise, bits"),
+                y=alt.Y("zero:Q", title="surprisal, bits"),
                 y2="bits:Q",
                 tooltip=["position", alt.Tooltip("bits", format=".2f"), "copied_from"],
             )
@@ -397,8 +397,8 @@ class Chapter:
             .mark_tick(color="#b8372a", thickness=1.6, size=16)
             .encode(x=alt.X("position:Q", title=title, scale=scale), y=y, tooltip=["position", "copied_from"])
         )
-        chart = alt.vconcat(surprise, (follows + wrong).properties(width=600)).properties(
-            description=f"Test gene {gene['symbol'] or gene['id']}, nucleotide by nucleotide: above, the surprise in "
+        chart = alt.vconcat(surprisal, (follows + wrong).properties(width=600)).properties(
+            description=f"Test gene {gene['symbol'] or gene['id']}, nucleotide by nucleotide: above, the surprisal in "
             "bits; below, from which training gene the best copy comes (blue) and where it was wrong (red ticks)."
         )
         return loose(chart)

@@ -1,4 +1,4 @@
-"""Why a gene is predicted as well as it is: surprise base by base, and the training genes that were copied."""
+"""Why a gene is predicted as well as it is: surprisal base by base, and the training genes that were copied."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dnastudy.core.errors import StudyError
+from dnastudy.core.errors import DataError
 from dnastudy.data.datasets import Dataset
 from dnastudy.data.sequences import NUCLEOTIDES, encode
 from dnastudy.evaluation.metrics import NATS_PER_BIT
@@ -32,10 +32,6 @@ EXAMPLE_BASES = 60
 MOST_EXAMPLES = 1000
 
 
-class ExplainError(StudyError, ValueError):
-    """A gene that cannot be found or explained; the message says why."""
-
-
 @dataclass(frozen=True)
 class Explanation:
     """One test gene, explained.
@@ -45,7 +41,7 @@ class Explanation:
     gene : Series
         Its row of the gene table.
     bases : DataFrame
-        One row a base: ``position`` (from 1), ``nucleotide``, ``bits`` (its surprise), ``copied`` (the nucleotide that
+        One row a base: ``position`` (from 1), ``nucleotide``, ``bits`` (its surprisal), ``copied`` (the nucleotide that
         the best trusted copy predicts, "" without one), ``source`` (row of ``copies``, -1 without one),
         ``source_position`` (from 1 in the copied gene, 0 without one).
     copies : DataFrame
@@ -60,23 +56,23 @@ class Explanation:
 
     @property
     def bits_per_base(self) -> float:
-        """Mean surprise."""
+        """Mean surprisal."""
         return float(self.bases["bits"].mean())
 
 
 def find_gene(genes: pd.DataFrame, name: str) -> pd.Series:
-    """Row of the gene whose id, or else symbol, is ``name``; ExplainError if there is none, or more than one."""
+    """Row of the gene whose id, or else symbol, is ``name``; DataError if there is none, or more than one."""
     for column in ("id", "symbol"):
         matches = genes[genes[column] == name]
         if len(matches) == 1:
             return matches.iloc[0]
         if len(matches) > 1:
-            raise ExplainError(
+            raise DataError(
                 f"{name}: {len(matches)} test genes have this {column}; name one by id: {', '.join(matches['id'][:5])}"
             )
     examples = ", ".join(genes["id"][:3])
     similar = difflib.get_close_matches(name.upper(), [symbol for symbol in genes["symbol"] if symbol], 1)
-    raise ExplainError(
+    raise DataError(
         f"{name}: no test gene has this id or symbol"
         + (f"; did you mean {similar[0]!r}?" if similar else "")
         + f" (there are {len(genes):,} test genes, for instance {examples}; training genes cannot be explained, and "
@@ -85,7 +81,7 @@ def find_gene(genes: pd.DataFrame, name: str) -> pd.Series:
 
 
 def explain(model: Expert, gene: pd.Series, memory: pd.DataFrame) -> Explanation:
-    """Explain the prediction of one gene: the surprise of each base, and what was copied from where.
+    """Explain the prediction of one gene: the surprisal of each base, and what was copied from where.
 
     Parameters
     ----------
@@ -147,8 +143,9 @@ def clearest_example(model: Expert, test: pd.DataFrame, memory: pd.DataFrame, id
     identity : Series
         Identity of each test gene's nearest homolog, 0 to 1 (see `homology.mmseqs.nearest_homologs`).
     """
-    candidates = identity.between(*EXAMPLE_IDENTITIES).to_numpy()
-    candidates &= test["sequence"].str.len().between(*EXAMPLE_LENGTHS).to_numpy()
+    lengths = test["sequence"].str.len().to_numpy()
+    candidates = identity.between(*EXAMPLE_IDENTITIES).to_numpy() & (lengths >= EXAMPLE_LENGTHS[0])
+    candidates &= lengths <= EXAMPLE_LENGTHS[1]
     best, most = None, 0
     for _, gene in test[candidates].head(MOST_EXAMPLES).iterrows():
         explanation = explain(model, gene, memory)
@@ -189,13 +186,13 @@ def as_json(explanation: Explanation) -> dict[str, Any]:
 
 
 def as_text(explanation: Explanation, width: int = 100) -> str:
-    """Show an explanation like an alignment: nucleotides, surprise, the best copy, and the gene it comes from."""
+    """Show an explanation like an alignment: nucleotides, surprisal, the best copy, and the gene it comes from."""
     gene, bases = explanation.gene, explanation.bases
     shown = explanation.copies[(explanation.copies["bases"] >= FEW) | (explanation.copies.index < 3)].head(len(MARKS))
     bits = np.clip(bases["bits"] / MOST_BITS * len(LEVELS), 0, len(LEVELS) - 1).astype(int)
     tracks = {
         "gene": "".join(bases["nucleotide"]),
-        "surprise": "".join(LEVELS[level] for level in bits),
+        "surprisal": "".join(LEVELS[level] for level in bits),
         "copied": "".join(
             " " if not copy else "." if copy == nucleotide else copy
             for copy, nucleotide in zip(bases["copied"], bases["nucleotide"], strict=True)
@@ -205,7 +202,7 @@ def as_text(explanation: Explanation, width: int = 100) -> str:
     lines = [
         f"{gene['symbol'] or gene['id']} (id {gene['id']}), {gene['type'] or 'type unknown'}, {len(bases)} nt: "
         f"{explanation.bits_per_base:.3f} bits per base",
-        f"surprise: {LEVELS[0]} 0 to {LEVELS[-1]} {MOST_BITS:g} bits and more; copied: . the right nucleotide, "
+        f"surprisal: {LEVELS[0]} 0 to {LEVELS[-1]} {MOST_BITS:g} bits and more; copied: . the right nucleotide, "
         "a letter the wrong one, blank none; from: the gene's letter in the table, * a gene that is not in it",
         "",
     ]

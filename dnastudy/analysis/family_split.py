@@ -19,15 +19,14 @@ from dnastudy.display.charts import family_scale, loose, series_scale
 from dnastudy.display.tables import Table, estimate, markdown, table, with_interval
 from dnastudy.evaluation import bootstrap, metrics
 from dnastudy.evaluation.mutual_information import codon_period, mutual_information
-from dnastudy.experiments.homology_plan import PARTS_LEFT_OUT, family_split_runs
+from dnastudy.experiments.homology_plan import family_split_runs
 from dnastudy.experiments.plan import MODERN, Run
 from dnastudy.experiments.store import Result
 
 ALL, UNALIGNED = "all", "nothing aligned"
 ALIGNED = {UNALIGNED: 0.0, "less than a quarter": 0.25, "a quarter or more": 1.01}
 """Upper edges of the classes of genes by how much of them is aligned with training genes."""
-EXPERT, WIDE = "family-expert", "family-expert-wide"
-CONTEXTS, WITHOUT_COPIES = "family-expert-contexts-only", "family-expert-without-copies"
+EXPERT, CONTEXTS, WITHOUT_COPIES = "family-expert", "family-expert-contexts-only", "family-expert-without-copies"
 STEPS = {
     CONTEXTS: "contexts of all lengths, mixed",
     WITHOUT_COPIES: "the gene's own prefix and the other strand",
@@ -139,12 +138,10 @@ class FamilySplit:
     @cached_property
     def labels(self) -> dict[str, str]:
         """Labels of the runs that are compared: one n-gram, the expert mixtures, the ensembles and the networks."""
-        shown = [self.lowest_ngram, EXPERT, WIDE, *(f"family-expert-{part}" for part in PARTS_LEFT_OUT)]
-        shown += [name for name, run in self.runs.items() if run.model == "ensemble"]
         networks = {names[FAMILY][0]: label for label, names in self.chapter.models.items()}
-        return {name: self.runs[name].label for name in shown} | {
-            name: label for name, label in networks.items() if self.results[name].record["recipe"] == MODERN
-        }
+        return {
+            name: run.label for name, run in self.runs.items() if name == self.lowest_ngram or run.model != "ngram"
+        } | {name: label for name, label in networks.items() if self.results[name].record["recipe"] == MODERN}
 
     @property
     def best_label(self) -> str:
@@ -181,7 +178,7 @@ class FamilySplit:
 
         Columns: ``step``, ``genes`` ("all test genes" or `UNALIGNED`), ``bits``, ``low``, ``high`` (95 %).
         """
-        steps = {self.lowest_ngram: self.labels[self.lowest_ngram], **STEPS}
+        steps = {self.lowest_ngram: self.runs[self.lowest_ngram].label, **STEPS}
         if self.runs[self.best].model == "ensemble":
             steps[self.best] = f"networks beside it ({self.best_label})"
         rows = []

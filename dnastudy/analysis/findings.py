@@ -321,12 +321,12 @@ def task_sentences(root: Path) -> list[str]:
     recall = published_task(root, "gene-types")[1]["scores"].set_index("what")["macro_recall"]
     edits = f"{', '.join(maxima[:-1])} or {maxima[-1]}"
     return [
-        f"**Detecting mutations.** Of pairs of a gene and a copy with at most {edits} random edits, the expert "
-        f"mixture, calibrated on validation genes, ranks {_list(ours)} correctly; the paper's LSTM, trained on all of "
-        f"the training genes, {_list(papers['accuracy'])}. The paper's rule of probability measures length: by it the "
-        f"uniform model ranks {uniform['insertion']:.0%} of the insertions and {uniform['deletion']:.0%} of the "
+        f"**Detecting mutations.** On pairs of a gene and a copy with at most {edits} random edits, the expert "
+        f"mixture, calibrated on validation genes, has an accuracy of {_list(ours)}; the paper's LSTM, trained on all "
+        f"of the training genes, of {_list(papers['accuracy'])}. The paper's rule of probability measures length: by "
+        f"it the uniform model ranks {uniform['insertion']:.0%} of the insertions and {uniform['deletion']:.0%} of the "
         "deletions correctly.",
-        f"**Generated genes.** At the lengths of real genes, those of {labels[closest[0]]} are the hardest to "
+        f"**Generated genes.** At the lengths of real genes, those of the {labels[closest[0]]}, are the hardest to "
         f"distinguish from real ones: the best of the classifiers has an AUC of {auc[closest]:.2f}, on other real "
         f"genes {auc[REFERENCE, REAL]:.2f}, on shuffled real genes {auc[REFERENCE, SHUFFLED]:.2f}. "
         f"{homologs[closest]:.0%} of them have a homolog among the training genes, of real genes "

@@ -29,7 +29,7 @@ TASK_RECORDS = Path("results") / "tasks"
 MEANS = Path("results") / "seeds.json"
 FINDINGS = Path("results") / "findings.json"
 GENES = Path("results") / "genes-real.json"
-RELATIVES = Path("results") / "relatives-real.csv"
+HOMOLOGS = Path("results") / "homologs-real.csv"
 
 
 def compute(profile: Profile, log: Callable[[str], None] | None = None) -> dict[str, Result]:
@@ -229,5 +229,5 @@ def publish_records(
     atomic_write(root / MEANS, to_json(dict(means)))
     atomic_write(root / FINDINGS, to_json(dict(findings)))
     atomic_write(root / GENES, to_json(dict(genes)))
-    atomic_write(root / RELATIVES, homologs.to_csv(index=False))
+    atomic_write(root / HOMOLOGS, homologs.to_csv(index=False))
     return root / RECORDS

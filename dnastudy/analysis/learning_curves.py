@@ -164,7 +164,7 @@ def _line(
     curve = points(results, replicates, chosen)
     law = fit_curve(curve) if len(curve) >= FEWEST else None
     floor = markov_source(corpus).entropy_rate if corpus in SOURCES else None
-    return Line(label, record["family"], group, corpus, curve, law, floor, record["order"])
+    return Line(label, record["family"], group, corpus, curve, law, floor, record["settings"].get("order"))
 
 
 def extrapolation_rows(lines: Sequence[Line], paper: float, gain: float = 0.1) -> pd.DataFrame:

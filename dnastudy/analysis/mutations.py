@@ -53,30 +53,30 @@ def reproduce_mutations(dataset: Dataset, profile: Profile, log: Log | None = No
     files = {name: path for name, path in dataset.pair_files.items() if name.partition("-")[0] in seeds}
     if not files:
         raise DataError(
-            "none of the paper's mutated pairs is there: they belong into the folder mutations beside the genes, as "
+            "none of the paper's mutated pairs is there: they belong in the folder mutations beside the genes, as "
             "synthetic_SEED_MAXIMUM_1000.csv (`dnastudy data fetch paper` brings them)"
         )
     model, _ = Store().fit(find_run(profile, REPRODUCED), dataset, log)
     rows = []
     for name, path in files.items():
         seed, maximum = name.split("-")
-        found = detect(model, read_pairs(path))
+        ranked = detect(model, read_pairs(path))
         for rule in PAPER_RULES:
-            theirs = figures[REPRODUCED][rule][int(maximum)][seeds.index(seed)]
-            right, n = int(found[rule].sum()), len(found)
+            published = figures[REPRODUCED][rule][int(maximum)][seeds.index(seed)]
+            right, n = int(ranked[rule].sum()), len(ranked)
             rows.append({"seed": int(seed), "maximum": int(maximum), "rule": rule, "pairs": n, "right": right,
-                         "ours": right / n, "paper": theirs, "equal": round(right / n, 3) == theirs})  # fmt: skip
+                         "ours": right / n, "paper": published, "equal": round(right / n, 3) == published})  # fmt: skip
     return pd.DataFrame(rows).sort_values(["maximum", "seed", "rule"], ignore_index=True)
 
 
-def mean_pairs(outcomes: Sequence[TaskRun]) -> pd.DataFrame:
-    """Pairs with the share of these runs (seeds of one model) that find each: see `tasks.mutation.detect`."""
-    first, *others = (outcome.details("pairs") for outcome in outcomes)
+def mean_pairs(task_runs: Sequence[TaskRun]) -> pd.DataFrame:
+    """Pairs with the share of these runs (seeds of one model) that rank each correctly, by rule (see `detect`)."""
+    first, *others = (task_run.details("pairs") for task_run in task_runs)
     rules = [rule for rule in RULES if rule in first]
     if any(list(other["id"]) != list(first["id"]) for other in others):
-        raise ValueError("mean_pairs: the outcomes are of different pairs")
+        raise ValueError("mean_pairs: the task runs are of different pairs")
     means = {rule: sum((o[rule].astype(float) for o in others), first[rule].astype(float)) for rule in rules}
-    return first.assign(**{rule: total / len(outcomes) for rule, total in means.items()})
+    return first.assign(**{rule: total / len(task_runs) for rule, total in means.items()})
 
 
 def accuracies(
@@ -97,15 +97,15 @@ def accuracies(
     -------
     DataFrame: ``label``, ``by``, ``rule``, ``n``, ``accuracy``, ``low``, ``high``.
     """
-    found = []
+    tables = []
     for label, frame in pairs.items():
         frame = frame[(frame["seed"] == SINGLE) == single]
         if maximum is not None:
             frame = frame[frame["maximum"] == maximum]
         frame = frame.assign(fifth=(frame["where"] * 5).astype(int).clip(0, 4) + 1)
         rules = [rule for rule in RULES if rule in frame]
-        found.append(bootstrap.by_group(frame, rules, by, replicates).assign(label=label))
-    return pd.concat(found, ignore_index=True)
+        tables.append(bootstrap.by_group(frame, rules, by, replicates).assign(label=label))
+    return pd.concat(tables, ignore_index=True)
 
 
 def gains(
@@ -120,8 +120,8 @@ def gains(
     return pd.DataFrame(rows)
 
 
-def evidence_rows(outcomes: Mapping[str, Sequence[TaskRun]], kind: str = "substitution") -> pd.DataFrame:
-    """How strongly one edit of a kind tells, and how evenly: mean and deviation of the likelihood ratio, nats.
+def evidence_rows(task_runs: Mapping[str, Sequence[TaskRun]], kind: str = "substitution") -> pd.DataFrame:
+    """Mean and standard deviation of the likelihood ratio of a gene against its copy with one edit of a kind, nats.
 
     Returns
     -------
@@ -129,7 +129,7 @@ def evidence_rows(outcomes: Mapping[str, Sequence[TaskRun]], kind: str = "substi
     and ``accuracy`` of its sign. Means over seeds.
     """
     rows = []
-    for label, runs in outcomes.items():
+    for label, runs in task_runs.items():
         parts = [run.details("pairs") for run in runs]
         for near in ("with", "without"):
             nats = [p.loc[(p["seed"] == SINGLE) & (p["kind"] == kind) & (p["homologs"] == near), RATIO_NATS]
@@ -597,16 +597,23 @@ class Chapter:
 
     @cached_property
     def every_run(self) -> pd.DataFrame:
-        """Accuracies of each kind of run by the most edits.
+        """Accuracies of each group of runs by the most edits; ``label`` is the group.
 
         Beside them ``run``, what it is called; ``family``; ``seeds``, how many; nucleotide perplexity ``value``.
         """
+        runs_of = groups(self.results)
+        called = [self.results[names[0]].record["label"] for names in runs_of.values()]
         parts = []
-        for kind, names in groups(self.results).items():
-            record = self.results[names[0]].record
-            rows = accuracies({kind: mean_pairs([self.task_runs[name] for name in names])}, "maximum", self.replicates)
-            perplexity = metrics.nucleotide_perplexity(mean_scores([self.results[name] for name in names]))
-            parts.append(rows.assign(run=record["label"], family=record["family"], seeds=len(names), value=perplexity))
+        for (group, names), label in zip(runs_of.items(), called, strict=True):
+            rows = accuracies({group: mean_pairs([self.task_runs[name] for name in names])}, "maximum", self.replicates)
+            parts.append(
+                rows.assign(
+                    run=label if called.count(label) == 1 else f"{label} ({group})",
+                    family=self.results[names[0]].record["family"],
+                    seeds=len(names),
+                    value=metrics.nucleotide_perplexity(mean_scores([self.results[name] for name in names])),
+                )
+            )
         return pd.concat(parts, ignore_index=True)
 
     @cached_property
@@ -654,7 +661,7 @@ class Chapter:
         spearman = rows[["value", "accuracy"]].corr(method="spearman").iloc[0, 1]
         most = (
             ", the most of all."
-            if first["run"] == lowest["run"]
+            if first["label"] == lowest["label"]
             else f", and the most pairs, {first['accuracy']:.3f}, are found by {first['run']} with a perplexity of "
             f"{first['value']:.3f}."
         )
@@ -690,7 +697,7 @@ class Chapter:
 
     def evidence_table(self) -> Table:
         """How far one substitution moves the evidence, and how evenly."""
-        names = {"with": "relative", "without": "none"}
+        names = {"with": "homolog", "without": "none"}
         rows = []
         for label in sorted(self.evidence["label"].unique(), key=lambda label: self.perplexity[label]):
             row = {"model": label, "perplexity on test": self.perplexity[label]}
@@ -743,7 +750,7 @@ class Chapter:
             text.append(
                 "A network beside the expert mixture changes its detector by "
                 f"{', '.join(map(gain_with_bounds, change.itertuples()))}"
-                + ("." if resolved else ": not to be told from nothing.")
+                + ("." if resolved else ": the difference is not resolved.")
             )
         text.append(
             "Perplexity and detection ask for different things, as the paper says. A detector needs evidence that is "

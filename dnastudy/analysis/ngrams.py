@@ -15,12 +15,13 @@ from dnastudy.analysis.headline import TOLERANCE, reproduction_table
 from dnastudy.analysis.strata import WITH, WITHOUT, homology_groups
 from dnastudy.core.errors import ParameterError
 from dnastudy.data.datasets import Dataset
-from dnastudy.data.sequences import NUCLEOTIDES
 from dnastudy.data.kmers import kmer_counts
+from dnastudy.data.sequences import NUCLEOTIDES
 from dnastudy.data.statistics import describe_part
 from dnastudy.display.charts import series_scale
 from dnastudy.display.tables import Table, estimate, markdown, table, with_interval
 from dnastudy.evaluation import metrics
+from dnastudy.experiments.labels import model_label
 from dnastudy.experiments.plan import Run, ngram_runs
 from dnastudy.experiments.profile import Profile
 from dnastudy.experiments.store import Result
@@ -86,8 +87,10 @@ def tuned_run(profile: Profile, order: int) -> Run:
     planned = {run.order: run for run in tuned}
     if order in planned:
         return planned[order]
-    changes = {"name": f"witten-bell-tuned-{order}", "label": f"{order}-gram, tuned Witten-Bell", "order": order}
-    return tuned[0].model_copy(update={**changes, "settings": {**tuned[0].settings, "order": order}})
+    settings = {**tuned[0].settings, "order": order}
+    label = model_label(tuned[0].model, settings)
+    changes = {"name": f"witten-bell-tuned-{order}", "label": label, "order": order, "settings": settings}
+    return tuned[0].model_copy(update={**changes, "representative": False})
 
 
 def contribution_sentence(gains: Mapping[str, float], genes: Mapping[str, int]) -> str:
@@ -320,7 +323,7 @@ class Chapter:
         replicates = self.study.profile.bootstrap_replicates
         parts = [
             metrics.by_group(self.results[name].scores(), self._groups, replicates).assign(
-                model=self.results[name].record["label"]
+                model=self.results[name].record["label"], run=name
             )
             for name in dict.fromkeys(names)
         ]
@@ -340,15 +343,17 @@ class Chapter:
     def homologs_text(self) -> Any:
         """How much of what long contexts gain comes from homologs."""
         rows, groups = self._by_homology, self._groups
-        perplexity = rows.set_index(["model", "group"])["nucleotide_perplexity"]
-        first, last = rows["model"].iloc[0], self.results[self.best["run"]].record["label"]
+        perplexity = rows.set_index(["run", "group"])["nucleotide_perplexity"]
+        first, last = rows["run"].iloc[0], self.best["run"]
+        labels = [self.results[name].record["label"] for name in (first, last)]
         text = [f"{(groups == WITH).mean():.0%} of the test genes have a homolog among the training genes."]
         gains, genes = {}, {group: int((groups == group).sum()) for group in sorted(set(groups))}
         for group in genes:
             gains[group] = np.log2(perplexity[first, group] / perplexity[last, group])
             text.append(
-                f"From {first} to {last} the perplexity of those {WITH if group == WITH else 'without a homolog'} goes "
-                f"from {perplexity[first, group]:.3f} to {perplexity[last, group]:.3f}."
+                f"From the {labels[0]}, to the {labels[1]}, the perplexity of those "
+                f"{WITH if group == WITH else 'without a homolog'} goes from {perplexity[first, group]:.3f} to "
+                f"{perplexity[last, group]:.3f}."
             )
         if sentence := contribution_sentence(gains, genes):
             text.append(sentence)

@@ -8,12 +8,13 @@ from pathlib import Path
 from dnastudy.analysis.claims import LEARNING, learning_values, readme_block
 from dnastudy.analysis.findings import finding_values, write_readme_part
 from dnastudy.analysis.headline import compute, genes_record, homologs_record, publish_records
-from dnastudy.analysis.homology import alone_runs
 from dnastudy.analysis.model_card import ship
 from dnastudy.core.atomic import atomic_write
 from dnastudy.core.provenance import to_json
+from dnastudy.experiments.curve_plan import grid
+from dnastudy.experiments.homology_plan import family_split_runs
+from dnastudy.experiments.plan import MODERN, all_runs, group_runs
 from dnastudy.experiments.precompute import pack_finished
-from dnastudy.experiments.plan import NEURAL, all_runs, find_run
 from dnastudy.experiments.profile import Profile
 from dnastudy.experiments.replicates import over_seeds
 from dnastudy.experiments.store import Result, Store
@@ -36,11 +37,11 @@ def write_records(root: Path, profile: Profile, log: Log) -> dict[str, Result]:
         if reference := run_reference(store, create_task(task, profile), dataset, log):
             runs[REFERENCE] = reference
     # shipped models also generate genes by type; they predict as well without one (see their card)
+    first = [group_runs(profile, group)[0] for group in profile.models]
     shipped = {
-        kind: store.get(conditional_run(find_run(profile, f"{kind}-{profile.seeds[0]}"), dataset), dataset, log)
-        for kind in NEURAL
+        run.model: store.get(conditional_run(run, dataset), dataset, log) for run in first if run.recipe == MODERN
     }
-    answer = finding_values(dataset, results, store.relatives(dataset), profile.bootstrap_replicates)
+    answer = finding_values(dataset, results, store.homologs(dataset), profile.bootstrap_replicates)
     publish_records(
         root,
         {**results, **{result.record["name"]: result for result in shipped.values()}},
@@ -62,7 +63,8 @@ def write_learning(root: Path, profile: Profile, log: Log) -> None:
 
 def write_precomputed(root: Path, profile: Profile, log: Log) -> None:
     """Copy finished runs of the chapters on homologs and learning curves to where they come with the repository."""
-    log(f"{pack_finished(profile, root, alone_runs(profile), log=log)} finished runs are precomputed")
+    runs = [*grid(profile), *family_split_runs(profile)]
+    log(f"{pack_finished(profile, root, runs, log=log)} finished runs are precomputed")
 
 
 def write_readme(root: Path) -> None:
@@ -74,4 +76,4 @@ def write_shipped(shipped: dict[str, Result], profile: Profile, log: Log) -> Non
     """Put the models that come with the package into it, with their card."""
     log(f"models: {', '.join(shipped)}")
     dataset = profile.dataset()
-    ship(shipped, dataset.test, Store().relatives(dataset), profile.bootstrap_replicates)
+    ship(shipped, dataset.test, Store().homologs(dataset), profile.bootstrap_replicates)

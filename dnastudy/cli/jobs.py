@@ -27,15 +27,14 @@ def run(name: str, out: Path, profile: ProfileName = "quick") -> None:
     """Compute one run of a profile, evaluate its model on the tasks, and write its record."""
     from dnastudy.core.atomic import atomic_write
     from dnastudy.core.provenance import to_json
-    from dnastudy.experiments.curve_plan import PREFIX, find_any
+    from dnastudy.experiments.curve_plan import find_any
     from dnastudy.experiments.store import Store
     from dnastudy.experiments.task_runs import run_tasks
 
     settings = load_profile(profile)
     planned, dataset, store = find_any(settings, name), settings.dataset(), Store()
     record = store.get(planned, dataset, say).record
-    # points of learning curves are not evaluated on tasks
-    task_runs = run_tasks(store, settings, [] if name.startswith(PREFIX) else [planned], dataset, say)
+    task_runs = run_tasks(store, settings, [planned], dataset, say)
     tasks = {task: runs[name].record["id"] for task, runs in task_runs.items() if name in runs}
     atomic_write(out, to_json({**record, "tasks": tasks}))
 

@@ -18,37 +18,12 @@ import math
 import os
 import re
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import altair as alt
 
+from dnastudy.display.looks import BLUE, SERIES, Look, family_looks
 
-class Look(NamedTuple):
-    """Colour, point shape and line dash of a model in charts."""
-
-    color: str
-    shape: str
-    dash: list[int]
-
-
-#: The look of each model family; colours differ for colour-blind eyes on white and on dark.
-FAMILY_LOOKS = {
-    "n-gram": Look("#3f63e8", "circle", [1, 0]),
-    "expert": Look("#c08400", "square", [8, 3]),
-    "LSTM": Look("#b8372a", "triangle-up", [2, 2]),
-    "Transformer": Look("#10a56a", "diamond", [8, 3, 2, 3]),
-    "ensemble": Look("#ab6ec6", "cross", [4, 4]),
-    "reference": Look("#686868", "triangle-down", [1, 5]),
-}
-#: That of the second model of a family in one chart.
-SECOND_LOOKS = {
-    "n-gram": Look("#8aa0f2", "triangle-right", [6, 2]),
-    "expert": Look("#e0b454", "diamond", [3, 3]),
-    "LSTM": Look("#e0877c", "triangle-left", [1, 3]),
-    "Transformer": Look("#6cc9a1", "cross", [12, 2, 2, 2]),
-    "ensemble": Look("#cfa3df", "circle", [2, 4]),
-    "reference": Look("#a8a8a8", "triangle-up", [1, 3]),
-}
 
 #: Colours that follow the page: `charts.js` replaces them by those of the page's light or dark theme.
 INK, MUTED, GRID, PAPER = "#1f2933", "#52606d", "#d5dbe1", "#fffffe"
@@ -81,14 +56,14 @@ def theme() -> alt.theme.ThemeConfig:
                 "legend": {**text, "orient": "top", "symbolSize": 90, "labelLimit": 220, "columnPadding": 18},
                 "header": text,
                 "title": {"color": INK, "subtitleColor": MUTED, "fontSize": 15, "anchor": "start", "offset": 12},
-                "bar": {"color": FAMILY_LOOKS["n-gram"].color},
-                "line": {"color": FAMILY_LOOKS["n-gram"].color, "strokeWidth": 2.2},
-                "point": {"color": FAMILY_LOOKS["n-gram"].color, "filled": True, "size": 80, "opacity": 1},
+                "bar": {"color": BLUE.color},
+                "line": {"color": BLUE.color, "strokeWidth": 2.2},
+                "point": {"color": BLUE.color, "filled": True, "size": 80, "opacity": 1},
                 "area": {"opacity": 0.3},
                 "rule": {"color": MUTED},
                 "text": {"color": INK, "fontSize": 12},
                 "errorbar": {"color": MUTED, "thickness": 1.5},
-                "range": {"category": [look.color for look in FAMILY_LOOKS.values()]},
+                "range": {"category": [look.color for look in SERIES]},
             }
         }
     )
@@ -106,41 +81,40 @@ def family_scale(field: str, mark: str = "point", families: list[str] | None = N
     mark
         "point" (colour and shape), "line" (colour and dash) or "bar" (colour).
     families
-        The families to name in the legend; all by default.
+        The families to name in the legend, registered or not (see `looks`); by default all registered ones.
 
     Raises
     ------
     ValueError
-        For an unknown mark or family.
+        For an unknown mark.
     """
-    names = list(FAMILY_LOOKS) if families is None else [f for f in FAMILY_LOOKS if f in set(families)]
-    if unknown := set(families or []) - set(FAMILY_LOOKS):
-        raise ValueError(f"unknown model families {sorted(unknown)}; known: {', '.join(FAMILY_LOOKS)}")
-    return _encodings(field, names, "Model family", mark, [FAMILY_LOOKS[name] for name in names])
+    named = family_looks(families)
+    return _encodings(field, list(named), "Model family", mark, list(named.values()))
 
 
 def model_scale(field: str, mark: str, families: Mapping[str, str]) -> dict[str, Any]:
     """Return the encodings of models by name, each with the look of its family; see `family_scale`.
 
-    ``families``: model → its family, KeyError for an unknown one. A second model of a family has a lighter colour and
-    another shape or dash; later ones look like that, too.
+    ``families``: model → its family. A second model of a family has a lighter colour and another shape or dash;
+    further models of the family look like the second.
     """
-    order = {family: place for place, family in enumerate(FAMILY_LOOKS)}
-    names = sorted(families, key=lambda name: order[families[name]])  # stable: within a family as they are given
+    named = family_looks(families.values())
+    order = list(named)
+    names = sorted(families, key=lambda name: order.index(families[name]))  # stable: within a family as they are given
     seen, looks = set(), []
     for name in names:
-        family = families[name]
-        looks.append((SECOND_LOOKS if family in seen else FAMILY_LOOKS)[family])
-        seen.add(family)
-    found = _encodings(field, names, None, mark, looks)
-    for channel in found.values():
+        look = named[families[name]]
+        looks.append(look.second or look if families[name] in seen else look)
+        seen.add(families[name])
+    encodings = _encodings(field, names, None, mark, looks)
+    for channel in encodings.values():
         channel.legend = alt.Legend(columns=3)  # in one row they are wider than a page
-    return found
+    return encodings
 
 
 def series_scale(field: str, names: list[str], mark: str = "point", title: str | None = None) -> dict[str, Any]:
-    """Return the encodings that tell up to six named series apart by colour, and shape or dash; see `family_scale`."""
-    return _encodings(field, names, title, mark, list(FAMILY_LOOKS.values())[: len(names)])
+    """Return the encodings that distinguish up to six named series by colour, and shape or dash; see `family_scale`."""
+    return _encodings(field, names, title, mark, list(SERIES[: len(names)]))
 
 
 def _encodings(field: str, names: list[str], title: str | None, mark: str, looks: list[Look]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Tables and sentences of the chapters: finished numbers in, deterministic HTML and Markdown out."""
+"""Tables and numbers of the chapters as deterministic HTML and Markdown; nothing is computed here."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import pandas as pd
 
 
 def markdown(text: str) -> Any:
-    """Return text to be shown as Markdown: the way numbers get into a chapter's sentences."""
+    """Return text that a notebook shows as Markdown, such as a sentence with numbers."""
     from IPython.display import Markdown
 
     return Markdown(text)
 
 
 class Table:
-    """A table that shows as plain HTML in the book and as text elsewhere; equal frames give equal output."""
+    """A table that is shown as HTML in the book and as text elsewhere; equal frames give equal output."""
 
     def __init__(self, text: pd.DataFrame, numeric: list[bool], caption: str):
         self.text, self.numeric, self.caption = text, numeric, caption
@@ -49,13 +49,13 @@ def table(frame: pd.DataFrame, caption: str = "", formats: Mapping[str, str] | N
     Parameters
     ----------
     frame
-        One row a line; an index is shown as leading columns if it is named.
+        The rows to show; a named index becomes the first columns.
     caption
-        A sentence above the table.
+        Sentence above the table.
     formats
-        Column → format of its numbers, such as ``{"share": ".1%"}``.
+        Format of the numbers of a column, such as ``{"share": ".1%"}``.
     digits
-        Decimals of the floats in all other columns. Whole numbers get thousands separators, missing values a dash.
+        Decimals of floats in the other columns. Integers get thousands separators, missing values a dash.
 
     Raises
     ------
@@ -68,7 +68,7 @@ def table(frame: pd.DataFrame, caption: str = "", formats: Mapping[str, str] | N
     if unknown := set(formats) - set(frame.columns):
         raise ValueError(f"formats for unknown columns {sorted(unknown)}; the columns are {list(frame.columns)}")
 
-    whole = set()  # counts that became floats because some are missing
+    whole = set()  # columns of integers that are floats only because some values are missing
     for name in frame.select_dtypes("float"):
         known = frame[name].dropna()
         if len(known) < len(frame) and (known % 1 == 0).all():
@@ -91,9 +91,9 @@ def table(frame: pd.DataFrame, caption: str = "", formats: Mapping[str, str] | N
 
 
 def with_interval(frame: pd.DataFrame, column: str, digits: int = 4) -> pd.Series:
-    """Text ``value (low to high)`` of a column and its 95 % interval in the columns ``low`` and ``high``.
+    """Return ``value (low to high)`` as text for a column and its 95 % interval in the columns ``low`` and ``high``.
 
-    Where there is no interval (both missing) the value alone.
+    Rows without an interval (both missing) get the value alone.
     """
 
     def shown(value: float, low: float, high: float) -> str:
@@ -104,7 +104,7 @@ def with_interval(frame: pd.DataFrame, column: str, digits: int = 4) -> pd.Serie
 
 
 def estimate(value: float, low: float, high: float, style: str = ".3f") -> str:
-    """Text ``value (low to high)`` of one figure and its 95 % interval; ``style`` is the format of all three."""
+    """Return ``value (low to high)`` as text for a value and its 95 % interval, all three formatted as ``style``."""
     return f"{value:{style}} ({low:{style}} to {high:{style}})"
 
 
@@ -114,27 +114,27 @@ def _row(tag: str, cells: Any, sides: list[str], extra: str = "") -> str:
 
 
 def share(row: pd.Series) -> str:
-    """What the last doubling saved, with its interval."""
+    """Return the relative saving of the last doubling of the data, with its interval, from a row of learning curves."""
     return estimate(row["doubling"], row["doubling_low"], row["doubling_high"], ".1%")
 
 
 def figure(row: Any, name: str, digits: int = 3) -> str:
-    """A figure and its interval from a row of these tables."""
+    """Return the value ``name`` of a row with its interval, from the columns ``name_low`` and ``name_high``."""
     return estimate(row[name], row[f"{name}_low"], row[f"{name}_high"], f".{digits}f")
 
 
 def amount(value: float) -> str:
-    """Symbols for people: 12 million; "never" where the floor is above."""
+    """Return a number of symbols in words, such as "12 million"; "never" for infinite or unreachable numbers."""
     if not np.isfinite(value) or value > 1e15:
         return "never"
     for size, word in ((1e12, "trillion"), (1e9, "billion"), (1e6, "million"), (1e3, "thousand")):
-        if value >= 0.9995 * size:  # what rounds up to it, too
+        if value >= 0.9995 * size:  # including what rounds up to it
             return f"{float(f'{value / size:.3g}'):g} {word}"
     return f"{value:.0f}"
 
 
 def duration(seconds: float) -> str:
-    """Time for people: 8.2 s, 12.5 min, 6.1 hours."""
+    """Return a time in words: 8.2 s, 12.5 min, 6.1 hours."""
     for size, word in ((3600, "hours"), (60, "min")):
         if seconds >= 2 * size:
             return f"{seconds / size:.1f} {word}"
@@ -142,12 +142,12 @@ def duration(seconds: float) -> str:
 
 
 def amounts(row: Any, name: str, never: str = "never", unit: str = "") -> str:
-    """`amount` of a figure and its interval from a row of these tables; "never" alone where all three are."""
+    """Return the `amount` ``name`` of a row with its interval; "never" alone where value and interval are all never."""
     middle, low, high = (amount(row[column]) for column in (name, f"{name}_low", f"{name}_high"))
-    said = never if middle == "never" else middle + unit
-    return said if middle == low == high else f"{said} ({low} to {high})"
+    text = never if middle == "never" else middle + unit
+    return text if middle == low == high else f"{text} ({low} to {high})"
 
 
 def nucleotides(row: Any, name: str) -> str:
-    """`amounts` in a sentence."""
+    """Return `amounts` of nucleotides, for use in a sentence."""
     return amounts(row, name, "no amount of data", " nucleotides")

@@ -1,4 +1,4 @@
-"""What the command line shows: results on stdout, progress and messages on stderr."""
+"""Output of the command line: results on stdout, progress and messages on stderr."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from contextlib import contextmanager
 from typing import Any
 
 from dnastudy.core.provenance import finite
-from dnastudy.training import report as training
-from dnastudy.training.report import Report
+from dnastudy.training.report import Progress, Report
 
 messages = logging.getLogger("dnastudy")
 
 
 def say(text: str) -> None:
-    """One line on stderr."""
+    """Print one line on stderr."""
     print(text, file=sys.stderr, flush=True)
 
 
 @contextmanager
 def progress(title: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    """Bar on stderr, or one line where stderr is no terminal; gives a function to be told what was done.
+    """Show a progress bar on stderr, or only its title where stderr is not a terminal.
 
-    ``total`` None: length unknown, a spinner.
+    Yields a function that advances the bar by a number of steps. ``total`` is the number of steps; None shows a
+    spinner.
     """
     if not sys.stderr.isatty():
         say(title)
-        yield lambda done: None
+        yield lambda steps: None
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -39,27 +39,27 @@ def progress(title: str, total: int | None) -> Iterator[Callable[[int], None]]:
     columns += [BarColumn(), MofNCompleteColumn()] if total is not None else []
     with Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True)) as bars:
         task = bars.add_task(title, total=total)
-        yield lambda done: bars.advance(task, done)
+        yield lambda steps: bars.advance(task, steps)
 
 
 def training_lines(title: str, log: Callable[[str], None], every_seconds: float = 30.0) -> Report:
-    """Progress of a training as lines of a log: one now and then, and the last."""
+    """Return a training report that logs a line every ``every_seconds``, and at the end."""
     last = time.perf_counter()
 
-    def tell(progress: training.Progress) -> None:
+    def report(progress: Progress) -> None:
         nonlocal last
         if time.perf_counter() - last > every_seconds or progress.share == 1:
             last = time.perf_counter()
             log(f"{title}: {progress}")
 
-    return tell
+    return report
 
 
 @contextmanager
 def training_progress(title: str) -> Iterator[Report]:
-    """Bar of a training on stderr with loss, speed and time left, or lines where stderr is no terminal.
+    """Show a training on stderr as a bar with loss, speed and time left, or as lines where stderr is not a terminal.
 
-    Models that do not report leave a spinner.
+    Models that do not report their progress show a spinner.
     """
     if not sys.stderr.isatty():
         say(title)
@@ -75,7 +75,7 @@ def training_progress(title: str) -> Iterator[Report]:
 
 
 def emit(facts: dict[str, Any], as_json: bool) -> None:
-    """Print facts as one strict JSON object, or as lines for people."""
+    """Print results as one strict JSON object, or as aligned lines of text."""
     if as_json:
         print(json.dumps(finite(facts), allow_nan=False))
         return

@@ -1,7 +1,7 @@
 """Saturating power laws of learning curves: bits(n) = floor + excess (n / n0)^-exponent (Hestness et al. 2017).
 
-The fit is least squares: for each exponent of a grid, and then of ever finer ones around the best, floor and excess are
-linear algebra, so that a thousand resamples of a curve are fitted at once.
+The fit is least squares. For each exponent of a grid, and then of ever finer grids around the best one, floor and
+excess follow from linear algebra, so that a thousand resamples of a curve are fitted at once.
 """
 
 from __future__ import annotations
@@ -11,22 +11,22 @@ from dataclasses import dataclass
 import numpy as np
 
 EXPONENTS = np.geomspace(0.01, 3, 400)
-"""Exponents tried first; one at either end says that the points do not tell it."""
+"""Exponents tried first; a fitted exponent at either end is not determined by the points."""
 REFINED, FINER = 3, 8
-"""Rounds in which exponents between the neighbours of the best are tried, each so many times finer than the last."""
+"""Rounds of exponents around the best, and how many times finer the exponents of each round are than of the last."""
 
 
 @dataclass(frozen=True)
 class PowerLaw:
-    """Fitted curves, one a row: arrays of shape (rows,).
+    """Fitted curves, one curve a row: arrays of shape (rows,).
 
     Attributes
     ----------
-    floor : bits a symbol that no amount of data goes below; never negative
-    excess : bits above the floor at ``unit`` symbols; never negative
-    exponent : how fast the excess falls
-    unit : symbols, one for all
-    error : root of the mean squared residual, bits
+    floor : bits per symbol that are approached with unlimited data; never negative
+    excess : bits per symbol above the floor at ``unit`` training symbols; never negative
+    exponent : of the decrease of the excess
+    unit : training symbols, one number for all curves
+    error : root of the mean squared residual, bits per symbol
     """
 
     floor: np.ndarray
@@ -36,52 +36,54 @@ class PowerLaw:
     error: np.ndarray
 
     def at(self, symbols: float) -> np.ndarray:
-        """Bits a symbol after so many training symbols, shape (rows,)."""
+        """Return the bits per symbol after this number of training symbols, shape (rows,)."""
         return self.floor + self.excess * (symbols / self.unit) ** -self.exponent
 
     def needed(self, bits: np.ndarray | float) -> np.ndarray:
-        """Training symbols after which so many bits are reached, shape (rows,); inf where the floor is not below."""
-        left = np.asarray(bits, dtype=float) - self.floor
+        """Return the training symbols needed to reach these bits, (rows,); inf where they are not above the floor."""
+        above = np.asarray(bits, dtype=float) - self.floor
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            found = self.unit * (left / self.excess) ** (-1 / self.exponent)
-        return np.where(left > 0, found, np.inf)
+            symbols = self.unit * (above / self.excess) ** (-1 / self.exponent)
+        return np.where(above > 0, symbols, np.inf)
 
 
 def fit_power_law(symbols: np.ndarray, bits: np.ndarray) -> PowerLaw:
-    """Fit curves to points.
+    """Fit saturating power laws to points by least squares.
 
     Parameters
     ----------
     symbols : array, shape (points,)
-        Training symbols; at least three different numbers of them.
+        Training symbols of each point, at least three different numbers.
     bits : array, shape (points,) or (rows, points)
-        Bits a symbol on held-out text; a row a curve.
+        Bits per symbol on held-out text; one curve a row.
 
     Raises
     ------
     ValueError
-        For fewer points than parameters, or figures that are not finite.
+        If there are fewer points than parameters, or values that are not finite.
     """
     symbols, bits = np.asarray(symbols, dtype=float), np.atleast_2d(np.asarray(bits, dtype=float))
     if len(np.unique(symbols)) < 3 or bits.shape[1] != len(symbols):
-        raise ValueError(f"a saturating power law has three parameters, and here are {len(np.unique(symbols))} points")
+        raise ValueError(
+            f"a saturating power law has three parameters and needs three points, not {len(np.unique(symbols))}"
+        )
     if not (np.isfinite(symbols).all() and (symbols > 0).all() and np.isfinite(bits).all()):
-        raise ValueError("a learning curve's points must be finite, and its symbols above 0")
+        raise ValueError("the points of a learning curve must be finite, and their symbols above 0")
     unit = float(np.exp(np.log(symbols).mean()))
     best = _Best(symbols / unit, bits)
     for exponent in EXPONENTS:
         best.offer(np.full(len(bits), exponent))
     step = EXPONENTS[1] / EXPONENTS[0]
     for _ in range(REFINED):
-        known = best.exponent.copy()
+        centre = best.exponent.copy()
         for power in np.linspace(-1, 1, 2 * FINER + 1):
-            best.offer(np.clip(known * step**power, EXPONENTS[0], EXPONENTS[-1]))
+            best.offer(np.clip(centre * step**power, EXPONENTS[0], EXPONENTS[-1]))
         step = step ** (1 / FINER)
     return PowerLaw(best.floor, best.excess, best.exponent, unit, np.sqrt(best.squares))
 
 
 class _Best:
-    """The best curve so far through each row of points."""
+    """The best curve so far for each row of points."""
 
     def __init__(self, symbols: np.ndarray, bits: np.ndarray):
         self.symbols, self.bits = symbols, bits
@@ -89,13 +91,13 @@ class _Best:
         self.squares = np.full(len(bits), np.inf)
 
     def offer(self, exponent: np.ndarray) -> None:
-        """Keep the curves of these exponents, one a row, where they are nearer to the points."""
+        """Replace the best curves by those with these exponents, (rows,), where their squared error is smaller."""
         slope = self.symbols ** -exponent[:, None]  # (rows, points)
         mean = slope.mean(axis=1)
         centred = slope - mean[:, None]
         excess = np.maximum((self.bits * centred).sum(axis=1) / (centred**2).sum(axis=1), 0)
         floor = self.bits.mean(axis=1) - excess * mean
-        # no curve ends below 0 bits: then the excess alone is fitted
+        # the floor is never below 0 bits: otherwise it is 0, and only the excess is fitted
         below = floor < 0
         excess = np.where(below, (self.bits * slope).sum(axis=1) / (slope**2).sum(axis=1), excess)
         floor = np.where(below, 0, floor)

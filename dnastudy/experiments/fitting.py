@@ -45,7 +45,7 @@ def fit_model(
     """Return a model fitted on ``train`` and updated with ``update``, and the seconds that took, encoding included.
 
     ``workspace`` keeps the checkpoints of a long training, whose ``report`` is given its progress; its fingerprint
-    (see `workspaces.fingerprinted`) keeps a training from going on from the checkpoint of another. ``members`` are the
+    keeps a training from going on from the checkpoint of another. ``members`` are the
     fitted parts of a model made of others.
     """
     surroundings()  # the commit of what is trained here, not of what is there when it ends

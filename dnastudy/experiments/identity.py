@@ -27,8 +27,8 @@ from dnastudy.tasks.base import Task
 
 GENERATES = ("models.embedding", "models.generation", "models.sampling")
 """Modules that no fit and no score runs: what a trained model is used for besides. Tests trace that none is called."""
-READS = ("models.packed",)
-"""Modules that no fit of a single network runs: how its weights are laid out for reading."""
+READS = ("models.networks.inference",)
+"""Modules that no fit of a single network runs: what a trained network is used for."""
 
 
 def digest(parts: dict[str, Any]) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -20,6 +20,7 @@ from dnastudy.data.mutation_pairs import describe_edit
 from dnastudy.evaluation import metrics, scoring
 from dnastudy.evaluation.bootstrap import by_group
 from dnastudy.experiments.fitting import check_update, fit_model, model_input
+from dnastudy.experiments.identity import digest, fit_code
 from dnastudy.models.base import LanguageModel
 from dnastudy.tasks.base import Task, TaskInput
 from dnastudy.tasks.generation_quality import GenerationQuality
@@ -114,10 +115,28 @@ def fit(
         model, settings = models.model_class(model).with_types(settings, types)
     added = list(validation["sequence"]) if add_validation and validation is not None else None
     tables = [None if table is None else model_input(model, settings, table) for table in (train, validation)]
+    if workspace:
+        workspace = replace(workspace, fingerprint=_fingerprint(model, settings, train, validation, add_validation))
     try:
         return fit_model(model, settings, *tables, added, workspace, report)
     except TrainingError as error:
         raise error.named(list(train["id"])) from error
+
+
+def _fingerprint(
+    model: str, settings: dict[str, Any], train: pd.DataFrame, validation: pd.DataFrame | None, add_validation: bool
+) -> str:
+    """Digest of all that a fit depends on, so that no training continues from the checkpoint of another."""
+    tables = [None if table is None else table[["sequence", "type"]].to_csv() for table in (train, validation)]
+    return digest(
+        {
+            "model": model,
+            "settings": models.create(model, settings).settings.model_dump(mode="json"),
+            "code": fit_code(model, settings),
+            "genes": tables,
+            "add_validation": add_validation,
+        }
+    )
 
 
 def evaluate(

@@ -40,12 +40,23 @@ def pack(folder: Path, results: Iterable[tuple[Mapping[str, Any], pd.DataFrame]]
         if not (np.abs(steps) < 2**15).all():
             raise ValueError(f"run {record['name']}: a gene of probability 0, or much too long, cannot be packed")
         scores[record["id"]] = steps.astype(np.int16)
-    lines = [json.dumps(json.loads(to_json(row))) for row in facts.values()]
+    _write(folder, facts.values(), scores)
+    return len(facts)
+
+
+def rename(folder: Path, facts: Mapping[str, Mapping[str, Any]]) -> None:
+    """Give precomputed runs other ids: ``facts`` under the present ids, with the new id in each; scores are kept."""
+    with np.load(folder / SCORES, allow_pickle=False) as arrays:
+        scores = {row["id"]: arrays[old] for old, row in facts.items()}
+    _write(folder, facts.values(), scores)
+
+
+def _write(folder: Path, facts: Iterable[Mapping[str, Any]], scores: Mapping[str, np.ndarray]) -> None:
+    lines = [json.dumps(json.loads(to_json(row))) for row in facts]
     arrays = io.BytesIO()
     np.savez_compressed(arrays, **scores)
     atomic_write(folder / SCORES, arrays.getvalue())  # first: no facts without scores
     atomic_write(folder / FACTS, "".join(f"{line}\n" for line in lines))
-    return len(facts)
 
 
 def packed(folder: Path) -> list[dict[str, Any]]:

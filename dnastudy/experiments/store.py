@@ -90,9 +90,9 @@ class Result:
         """All that is known of the run."""
         run = self.run
         facts = from_json((self.folder / FACTS).read_text())
-        names = ("name", "label", "group", "recipe", "order", "seed")
-        about = {**{name: getattr(run, name) for name in names}, **facts}
         # the same scores may be asked for as another run: what it is called is the run's affair
+        called = {name: getattr(run, name) for name in ("name", "label", "group", "recipe", "order", "seed")}
+        about = {**called, **facts, **called}
         about["data"] = {**facts["data"], "split": run.split, "fraction": run.fraction,
                          "subset": run.subset if run.fraction < 1 else None}  # fmt: skip
         return Record(about, {

@@ -1,1 +1,1 @@
-"""External aligners (MMseqs2, BLAST+): homologs, families and splits that keep them apart."""
+"""Homologs by external aligners (MMseqs2, BLAST+), and splits that keep homologs in one part."""

@@ -1,6 +1,6 @@
 """The one protocol of all models, and everything that follows from it.
 
-A model gives a distribution over A, C, G, T and END after each prefix of a sequence; scores, entropies, perplexities
+A model assigns probabilities to A, C, G, T and END after each prefix of a sequence; scores, entropies, perplexities
 and samples are derived from that here, once for all models. Logarithms are natural (nats), probabilities float64.
 """
 
@@ -26,6 +26,8 @@ from dnastudy.models.embedding import residuals
 from dnastudy.models.sampling import draw
 
 if TYPE_CHECKING:
+    from dnastudy.display.looks import Look
+    from dnastudy.models.search_space import SearchSpace
     from dnastudy.training.log import Workspace
     from dnastudy.training.report import Report
 
@@ -39,8 +41,8 @@ FORMAT = 1
 class LanguageModel(ABC):
     """A distribution over the next symbol (A, C, G, T, END) after any prefix of a nucleotide sequence.
 
-    A new model defines `name`, `family`, `Settings`, `fit`, `log_distributions`, `num_parameters`, `_arrays` and
-    `_restore`; it may override any derived method for speed, and the common tests then hold it to the derived one.
+    A new model defines `name`, `family`, `label`, `Settings`, `fit`, `log_distributions`, `num_parameters`, `_arrays`
+    and `_restore`. It may override any derived method for speed; the common tests compare it with the derived one.
 
     Parameters
     ----------
@@ -50,29 +52,31 @@ class LanguageModel(ABC):
     Attributes
     ----------
     name : str
-        Under which it is registered.
+        Name under which the model is registered.
     family : str
-        Model family in charts: "n-gram", "expert", "LSTM", "Transformer", "ensemble" or "reference".
+        Model family in charts: "n-gram", "expert", "LSTM", "Transformer", "ensemble", "reference" or a new one.
+    label : str
+        What people read; by default the name. See `label_of`.
+    look : Look, optional
+        Look of the family in charts, one of `display.looks`; by default a spare one.
     presets : dict
-        Settings that have a name, by name.
+        Named settings, such as those of published trials.
+    search_space : dict
+        Settings that a sweep searches, each with a range or choices; empty: there is nothing to search.
     of_others : bool
-        It is another model, named in its settings, made over: the study has no run of it by itself.
+        Wraps another registered model, named in its settings: the study has no run of it by itself.
     notes : dict
         Plain values that are saved with the model: how it was trained.
-    further_code : tuple of str
-        Files of the package, beside the model's own and this one, that change what is learned: part of a run's id.
-    learning_code : tuple of str, optional
-        Of all those, the files (beside the model's own) that decide what is learned; the others then only decide how
-        it is read, and a change there costs no new training.
     """
 
     name: ClassVar[str]
     family: ClassVar[str]
+    label: ClassVar[str] = ""
+    look: ClassVar[Look | None] = None
     Settings: ClassVar[type[Settings]] = Settings
     presets: ClassVar[dict[str, dict[str, Any]]] = {}
+    search_space: ClassVar[SearchSpace] = {}
     of_others: ClassVar[bool] = False
-    further_code: ClassVar[tuple[str, ...]] = ()
-    learning_code: ClassVar[tuple[str, ...] | None] = None
 
     def __init__(self, settings: dict[str, Any] | Settings | None = None):
         if isinstance(settings, BaseModel):
@@ -82,18 +86,23 @@ class LanguageModel(ABC):
 
     @classmethod
     def preset(cls, name: str) -> dict[str, Any]:
-        """Settings of this name; ModelError naming the known ones if there are none."""
+        """Return the settings of this name; ModelError naming the known ones if there are none."""
         if name not in cls.presets:
             near = difflib.get_close_matches(name, cls.presets, 1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
             raise ModelError(f"{cls.name}: unknown preset {name!r}{hint} (known: {', '.join(cls.presets) or 'none'})")
         return dict(cls.presets[name])
 
-    # what a model must say for itself
+    @classmethod
+    def label_of(cls, settings: dict[str, Any]) -> str:
+        """Return what people read for a model with these settings, such as "12-gram, tuned Witten-Bell"."""
+        return cls.label or cls.name
+
+    # what a model must define
 
     @abstractmethod
     def fit(self, train: Sequences, validation: Sequences | None = None) -> Self:
-        """Learn from ``train``; ``validation`` may only be used to tune."""
+        """Train on ``train``; ``validation`` may only be used to tune."""
 
     @abstractmethod
     def log_distributions(self, sequences: Sequences) -> list[np.ndarray]:
@@ -102,25 +111,25 @@ class LanguageModel(ABC):
         Returns
         -------
         One float64 array a sequence, shape (length + 1, 5): row 0 after the empty prefix, the last row after the
-        whole sequence. -inf in the last column throughout: the model knows no end.
+        whole sequence. -inf in the last column throughout: the model does not predict the end.
         """
 
     @property
     @abstractmethod
     def num_parameters(self) -> int:
-        """Numbers learned from data."""
+        """Number of parameters: numbers that were learned from data."""
 
     @abstractmethod
     def _arrays(self) -> dict[str, np.ndarray]:
-        """Arrays that hold all that was learned."""
+        """Return arrays that hold all that was learned."""
 
     @abstractmethod
     def _restore(self, arrays: dict[str, np.ndarray]) -> None:
-        """Take back what `_arrays` gave."""
+        """Restore what `_arrays` returned."""
 
     @property
     def paper_events(self) -> Literal["nucleotides", "nucleotides and end"] | None:
-        """Events that the paper's perplexity for this family averages over; None: the paper has no such model."""
+        """Events that the paper's perplexity of this family averages over; None: the paper has no such model."""
         return None
 
     @property
@@ -132,51 +141,51 @@ class LanguageModel(ABC):
         self, train: Sequences, validation: Sequences | None = None,
         workspace: Workspace | None = None, report: Report | None = None,
     ) -> Self:  # fmt: skip
-        """`fit`, for models that train long: with progress, and checkpoints from which a killed training goes on."""
+        """Train as `fit` does, with progress reports, and checkpoints from which a killed training resumes."""
         return self.fit(train, validation)
 
     def prepare(self) -> None:  # noqa: B027
-        """Do what a machine does once before the first `fit` (compile kernels, say): no part of any timing."""
+        """Do what is needed once on a machine before the first `fit`, such as compiling kernels; it is never timed."""
 
     @classmethod
     def parts(cls, settings: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-        """Models, each with its settings, that one of these settings is made of: fitted on their own, and only once."""
+        """Return the models, each with its settings, that such a model combines; each is fitted on its own, once."""
         return []
 
     @classmethod
     def built_on(cls, settings: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-        """Registered models, each with its settings, that one of these settings runs inside: part of its identity."""
+        """Return the registered models, each with its settings, that such a model runs: part of its identity."""
         return cls.parts(settings)
 
     def combine(self, parts: Sequence[LanguageModel], validation: Sequences | None = None) -> Self:
-        """`fit`, for models made of `parts` that are fitted already."""
+        """Do what `fit` does with ``parts`` that are fitted already."""
         raise NotImplementedError
 
     # gene types
 
     @classmethod
     def with_types(cls, settings: dict[str, Any], types: Sequence[str]) -> tuple[str, dict[str, Any]]:
-        """Model, and its settings, that is as this one with these settings, and can be asked for genes of ``types``."""
+        """Return a model, with its settings, that extends this one: it can be conditioned on each of ``types``."""
         return "conditional", {"model": cls.name, "settings": settings, "types": list(types)}
 
     @classmethod
     def uses_types(cls, settings: dict[str, Any]) -> bool:
-        """Whether a model with these settings must be given the types of its training genes."""
+        """Return whether a model with these settings needs the types of its training genes."""
         return False
 
     @property
     def types(self) -> tuple[str, ...]:
-        """Gene types it can be asked for: see `of_type`."""
+        """Gene types that the model can be conditioned on: see `of_type`."""
         return ()
 
     def of_type(self, name: str) -> LanguageModel:
-        """The model of genes of this type alone; ModelError naming the known types if it does not know it."""
+        """Return the model of genes of this type alone; ModelError naming the known types for an unknown one."""
         self._check_type(name)
         raise NotImplementedError
 
     def _check_type(self, name: str) -> None:
         if not self.types:
-            raise ModelError(f"{self.name}: was not told of gene types in training; train it with --by-type")
+            raise ModelError(f"{self.name}: was trained without gene types; train it with --by-type")
         if name not in self.types:
             known = {known.lower(): known for known in self.types}
             near = difflib.get_close_matches(name.lower(), known, 1)
@@ -184,7 +193,7 @@ class LanguageModel(ABC):
             raise ModelError(f"{self.name}: unknown gene type {name!r}{hint} (known: {', '.join(self.types)})")
 
     def update(self, sequences: Sequences) -> Self:
-        """Add genes to what was learned, all tuned values kept (for counts and memories)."""
+        """Add genes to counts or to the index of training genes; all tuned values are kept."""
         raise ModelError(
             f"{self.name}: cannot take more genes after training (as --add-validation and --prequential ask)"
         )
@@ -197,7 +206,7 @@ class LanguageModel(ABC):
         return [_true(rows, encoded.with_end(i)) for i, rows in enumerate(self.log_distributions(encoded))]
 
     def all_log_probs(self, sequences: Sequences) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        """What `log_probs` and `nucleotide_log_probs` give, from one pass."""
+        """Return what `log_probs` and `nucleotide_log_probs` return, from one pass."""
         encoded = encode(sequences)
         rows = self.log_distributions(encoded)
         return (
@@ -223,10 +232,10 @@ class LanguageModel(ABC):
         return result
 
     def embed(self, sequences: Sequences) -> np.ndarray:
-        """Embedding of each sequence, float64, shape (sequences, width): what classifiers learn from."""
+        """Return an embedding of each sequence, float64, shape (sequences, size), as features for classifiers."""
         return residuals(self, sequences)
 
-    # sampling: the prefix itself is the state unless a model knows a smaller one
+    # sampling: the prefix itself is the state unless a model has a smaller one
 
     def _start(self, prefixes: list[np.ndarray]) -> Any:
         """State of n sequences after their prefixes (arrays of codes)."""
@@ -259,17 +268,17 @@ class LanguageModel(ABC):
         max_length : int
             Longest sequence in nt; one that has not ended by then is cut there.
         temperature : float
-            Log-probabilities are divided by it: below 1 bolder, above 1 more varied.
+            Log-probabilities are divided by it: below 1 less varied, above 1 more varied.
         top_k, top_p
-            Only the k most probable symbols, or the fewest that hold ``top_p`` of the probability.
+            Draw only from the k most probable symbols, or from the fewest whose probabilities sum to ``top_p``.
         prefix : str
-            Nucleotides each sequence starts with (part of what is returned).
+            Nucleotides that each sequence starts with; part of what is returned.
         lengths : sequence of int, optional
-            Length in nt of each of the n sequences: the model then has no say in where they end.
+            Length in nt of each of the n sequences; END is then never drawn.
 
         Returns
         -------
-        n strings over A C G T, prefix included; empty ones where the model gives END at once.
+        n strings over A C G T, prefix included; empty ones where END is drawn first.
         """
         options = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "prefix": prefix, "lengths": lengths}
         return draw(self, n, seed=seed, max_length=max_length, **options)
@@ -277,7 +286,7 @@ class LanguageModel(ABC):
     # saving: a JSON header and plain arrays; loading runs no code from the files
 
     def save(self, folder: str | os.PathLike) -> Path:
-        """Write the model to ``folder``, whole or not at all; a model that stood there is replaced."""
+        """Write the model to ``folder``, completely or not at all; an older model there is replaced."""
         folder = check_folder(folder)
         header = {"format": FORMAT, "model": self.name, "settings": self.settings.model_dump(mode="json")}
         if self.notes:
@@ -289,7 +298,7 @@ class LanguageModel(ABC):
 
     @classmethod
     def load(cls, folder: str | os.PathLike) -> Self:
-        """Read a model that `save` wrote; ModelError if the folder holds none of this kind."""
+        """Read a model that `save` wrote; ModelError if the folder holds no model of this class."""
         folder = Path(folder)
         header = read_header(folder)
         if header["model"] != cls.name:

@@ -1,4 +1,8 @@
-"""What the neural models share: training, reading in batches, sampling step by step, saving."""
+"""What the neural models share: settings, training, the protocol, saving.
+
+Importing this needs no torch: so settings, presets and looks of all models can be read without it. The networks are in
+`networks`, which is imported when a model is created.
+"""
 
 from __future__ import annotations
 
@@ -8,60 +12,49 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
-import safetensors
-import safetensors.numpy
-import torch
 from pydantic import Field, model_validator
-from torch import nn
 
 from dnastudy.core.errors import TrainingError
 from dnastudy.data.sequences import EncodedSequences, choose, encode_for
 from dnastudy.models import base
-from dnastudy.models.networks import Network
-from dnastudy.models.packed import packed
-from dnastudy.training import hardware
-from dnastudy.training.batches import START, Symbols, sorted_runs
-from dnastudy.training.log import Workspace
-from dnastudy.training.loop import train as train_network
 from dnastudy.training.recipe import Recipe
-from dnastudy.training.report import Report
 
-READ_AT_ONCE = {"cpu": 8192, "cuda": 65_536}
-"""Positions read at once, padding included: few enough for a processor's caches, enough to fill a GPU."""
+if TYPE_CHECKING:
+    from dnastudy.models.networks.base import Network
+    from dnastudy.training.log import Workspace
+    from dnastudy.training.report import Report
+
 LARGEST_TABLE = 4**10
-"""Words that are embedded at most."""
-_State = tuple[Network, torch.Tensor, Any]
-"""While writing: the network, its last logits, and its own state."""
-_LOWER = "lower learning_rate, lengthen warmup or clip gradients"
+"""K-mers that are embedded at most."""
+_REMEDY = "lower learning_rate, lengthen warmup or clip gradients"
 
 
 class NeuralModel(base.LanguageModel):
-    """A network behind the protocol of all models; one that is derived from this has `Settings` and `_build`."""
+    """A network behind the protocol of all models; a subclass gives `Settings` and `_build`."""
 
     arrays_file = "weights.safetensors"
-    learning_code = (
-        "sequences.py",
-        "models/networks.py",
-        *(f"training/{part}.py" for part in ("loop", "batches", "recipe")),
-    )
-    further_code = ("models/neural.py", "models/packed.py", *learning_code[1:])
 
     class Settings(Recipe):
         """Settings of a neural model."""
 
         kmer_size: int = Field(
-            default=8, ge=1, le=10, description="last nucleotides embedded together, as one word; 1: letters alone"
+            default=8,
+            ge=1,
+            le=10,
+            description="nucleotides whose k-mer is embedded beside the last one, nt; 1: the last nucleotide alone",
         )
-        kmer_dim: int = Field(default=16, ge=1, description="width of a word's row in the table of words")
-        end: bool = Field(default=True, description="predict the end of the gene too (the paper's networks do not)")
+        kmer_dim: int = Field(default=16, ge=1, description="size of a k-mer's row before it is projected")
+        end: bool = Field(
+            default=True, description="predict the end of the gene as well (the published networks do not)"
+        )
         types: list[str] = Field(
-            default=[], description="gene types it is told of, by a token before the first nucleotide; none: of no type"
+            default=[], description="gene types the network is conditioned on, by a token before the first nucleotide"
         )
         vocab_size: int = Field(
-            default=4, ge=2, le=255, description="letters of the alphabet: 4, but for text that is no gene"
+            default=4, ge=2, le=255, description="letters of the alphabet: 4, except for text that is not DNA"
         )
 
         @model_validator(mode="after")
@@ -69,21 +62,22 @@ class NeuralModel(base.LanguageModel):
             if self.vocab_size != 4 and self.types:
                 raise ValueError("types are those of genes, and genes have 4 letters")
             if self.vocab_size**self.kmer_size > LARGEST_TABLE:
-                words = f"{LARGEST_TABLE:,} words of {self.kmer_size}"
-                raise ValueError(f"kmer_size: {self.vocab_size} letters make more than {words}; lower it")
+                kmers = f"{LARGEST_TABLE:,} k-mers of {self.kmer_size}"
+                raise ValueError(f"kmer_size: {self.vocab_size} letters make more than {kmers}; lower it")
             return self
 
     def __init__(self, settings: dict[str, Any] | base.Settings | None = None):
         super().__init__(settings)
-        self._of = self.settings.vocab_size  # the start of a gene of no type
-        with torch.random.fork_rng([]):
-            torch.manual_seed(self.settings.seed)
+        from dnastudy.models.networks.base import seeded
+
+        self._start_code = self.settings.vocab_size  # input before a gene of no type; then come those of the types
+        with seeded(self.settings.seed):
             self.network = self._build()
         self.network.eval()
 
     @abstractmethod
     def _build(self) -> Network:
-        """A new network with random weights."""
+        """Return a new network with random weights."""
 
     @property
     def num_parameters(self) -> int:
@@ -97,11 +91,11 @@ class NeuralModel(base.LanguageModel):
 
     @property
     def tuned(self) -> dict[str, float]:
-        """Epoch that was best on the validation genes."""
+        """Epoch with the lowest loss on the validation genes."""
         course = self.notes.get("training", {})
         return {"epoch": course["best_epoch"]} if course else {}
 
-    # learning
+    # training
 
     def fit(self, train: base.Sequences, validation: base.Sequences | None = None) -> Self:
         """Train from new random weights; keep those of the epoch that is best on ``validation``."""
@@ -115,6 +109,9 @@ class NeuralModel(base.LanguageModel):
         report: Report | None = None,
     ) -> Self:
         """See the base class."""
+        from dnastudy.training import hardware
+        from dnastudy.training.loop import train as train_network
+
         self.__init__(self.settings)
         train, validation = (
             self._with_symbols(encode_for(self.settings.vocab_size, genes if genes is not None else []))
@@ -124,19 +121,25 @@ class NeuralModel(base.LanguageModel):
             with workspace.alone() if workspace else nullcontext():
                 course = train_network(self.network, self.settings, train, validation, workspace, report)
         except OverflowError:
-            raise TrainingError(f"the validation genes have no finite perplexity: {_LOWER}") from None
+            raise TrainingError(f"the validation genes have no finite perplexity: {_REMEDY}") from None
         if not all(weights.isfinite().all() for weights in self.network.parameters()):
-            raise TrainingError(f"the last steps made weights that are no numbers: {_LOWER}")
+            raise TrainingError(f"the last steps made weights that are not finite: {_REMEDY}")
         self.network.to(hardware.device()).eval()
         hardware.read_exactly()
         self.notes = {"training": asdict(course)}
         return self
 
+    def _with_symbols(self, genes: EncodedSequences) -> EncodedSequences:
+        """Leave out genes without anything to predict: empty ones, where the end is not predicted either."""
+        if self.settings.end or (genes.lengths > 0).all():
+            return genes
+        return choose(genes, np.flatnonzero(genes.lengths))
+
     # gene types
 
     @classmethod
     def with_types(cls, settings: dict[str, Any], types: Sequence[str]) -> tuple[str, dict[str, Any]]:
-        """See the base class: one network for all types, told of them by a token."""
+        """See the base class: one network for all types, conditioned by a token."""
         return cls.name, {**settings, "types": list(types)}
 
     @classmethod
@@ -152,76 +155,43 @@ class NeuralModel(base.LanguageModel):
     def of_type(self, name: str) -> Self:
         """See the base class; the weights are shared."""
         self._check_type(name)
-        told = copy.copy(self)
-        told._of = START + 1 + self.types.index(name)
-        return told
-
-    def _with_symbols(self, genes: EncodedSequences) -> EncodedSequences:
-        """Leave out genes without anything to predict: empty ones, of which not even the end is learned."""
-        if self.settings.end or (genes.lengths > 0).all():
-            return genes
-        return choose(genes, np.flatnonzero(genes.lengths))
+        conditioned = copy.copy(self)
+        conditioned._start_code = self.settings.vocab_size + 1 + self.types.index(name)
+        return conditioned
 
     # the protocol
 
     def log_distributions(self, sequences: base.Sequences) -> list[np.ndarray]:
         """See the base class."""
+        from dnastudy.models.networks import inference
+
         encoded = encode_for(self.settings.vocab_size, sequences)
-        genes = Symbols(encoded, True, self._device, np.full(len(encoded), self._of))
-        network, rows = packed(self.network), np.empty((len(encoded.symbols), self.settings.vocab_size + 1))
-        for run in sorted_runs(genes.events, READ_AT_ONCE[self._device.type]):
-            with torch.inference_mode():
-                found = _log_probabilities(network(genes.batch(run)[0]), self.settings.vocab_size)
-            for gene, of_gene in zip(run, found, strict=True):
-                rows[encoded.starts[gene] : encoded.starts[gene + 1]] = of_gene[: genes.events[gene]]
+        rows = inference.log_probabilities(self.network, encoded, self._start_code)
         return np.split(rows, encoded.starts[1:-1]) if len(encoded) else []
 
     def embed(self, sequences: base.Sequences) -> np.ndarray:
-        """Mean of the last hidden states over the places of each sequence: see the base class."""
-        encoded = encode_for(self.settings.vocab_size, sequences)
-        genes = Symbols(encoded, True, self._device, np.full(len(encoded), self._of))
-        rows, seen = [], []
-        watch = self.network.output.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
-        try:
-            for run in sorted_runs(genes.events, READ_AT_ONCE[self._device.type]):
-                with torch.inference_mode():
-                    self.network(genes.batch(run)[0])
-                events = torch.from_numpy(genes.events[run]).to(self._device)
-                hidden = seen.pop()  # (genes, length, width)
-                real = torch.arange(hidden.shape[1], device=hidden.device) < events[:, None]
-                rows.append(((hidden * real[:, :, None]).sum(1) / events[:, None]).double().cpu().numpy())
-        finally:
-            watch.remove()
-        order = np.concatenate([*sorted_runs(genes.events, READ_AT_ONCE[self._device.type])]) if rows else []
-        return np.concatenate(rows)[np.argsort(order)] if rows else np.zeros((0, 0))
+        """Mean of the last hidden states over the positions of each sequence: see the base class."""
+        from dnastudy.models.networks import inference
 
-    @property
-    def _device(self) -> torch.device:
-        return next(self.network.parameters()).device
+        encoded = encode_for(self.settings.vocab_size, sequences)
+        return inference.mean_hidden_states(self.network, encoded, self._start_code)
 
     # sampling
 
-    @torch.inference_mode()
-    def _start(self, prefixes: list[np.ndarray]) -> _State:
-        network = packed(self.network)
-        inner = network.begin(len(prefixes))
-        length = len(prefixes[0]) if prefixes else 0  # all of one
-        inputs = np.array([[self._of, *prefix] for prefix in prefixes]).reshape(len(prefixes), 1 + length)
-        for symbols in torch.from_numpy(inputs.astype(np.int64)).to(self._device).T:
-            logits, inner = network.step(symbols, inner)
-        return network, logits, inner
+    def _start(self, prefixes: list[np.ndarray]) -> Any:
+        from dnastudy.models.networks import inference
 
-    def _next(self, state: _State) -> np.ndarray:
-        return _log_probabilities(state[1], self.settings.vocab_size)
+        return inference.begin(self.network, prefixes, self._start_code)
 
-    @torch.inference_mode()
-    def _advance(self, state: _State, symbols: np.ndarray, alive: np.ndarray) -> _State:
-        network, logits, inner = state
-        if not len(alive):
-            return network, logits[:0], inner
-        if len(alive) < len(logits):
-            inner = network.keep(inner, torch.from_numpy(alive).to(self._device))
-        return network, *network.step(torch.from_numpy(symbols).to(self._device), inner)
+    def _next(self, state: Any) -> np.ndarray:
+        from dnastudy.models.networks import inference
+
+        return inference.next_log_probabilities(self.network, state)
+
+    def _advance(self, state: Any, symbols: np.ndarray, alive: np.ndarray) -> Any:
+        from dnastudy.models.networks import inference
+
+        return inference.advance(self.network, state, symbols, alive)
 
     # saving
 
@@ -229,6 +199,10 @@ class NeuralModel(base.LanguageModel):
         return {name: weights.detach().cpu().numpy() for name, weights in self.network.state_dict().items()}
 
     def _restore(self, arrays: dict[str, np.ndarray]) -> None:
+        import torch
+
+        from dnastudy.training import hardware
+
         try:
             self.network.load_state_dict({name: torch.from_numpy(array.copy()) for name, array in arrays.items()})
         except RuntimeError as error:
@@ -236,22 +210,16 @@ class NeuralModel(base.LanguageModel):
         self.network.to(hardware.device()).eval()
 
     def _write_arrays(self, folder: Path, arrays: dict[str, np.ndarray]) -> None:
+        import safetensors.numpy
+
         # not `save_file`, whose files only their owner can read
         (folder / self.arrays_file).write_bytes(safetensors.numpy.save(arrays))
 
     def _read_arrays(self, folder: Path) -> dict[str, np.ndarray]:
+        import safetensors
+        import safetensors.numpy
+
         try:
             return safetensors.numpy.load_file(folder / self.arrays_file)
         except safetensors.SafetensorError as error:
             raise ValueError(str(error)) from error
-
-
-def _log_probabilities(logits: torch.Tensor, vocab_size: int) -> np.ndarray:
-    """Natural-log probabilities of the letters and END, float64, shape (..., vocab_size + 1), from logits of as many.
-
-    Or of one less, where the network knows no end.
-    """
-    rows = logits.double().log_softmax(-1)
-    if rows.shape[-1] == vocab_size:
-        rows = nn.functional.pad(rows, (0, 1), value=-torch.inf)
-    return rows.cpu().numpy()

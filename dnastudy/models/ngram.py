@@ -17,45 +17,46 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from dnastudy.data.sequences import EncodedSequences, encode_for, map_parts
+from dnastudy.display import looks
 from dnastudy.models import base
 
 PAPER_EXTRA = 3
 """Symbols over which the paper's Laplace spreads its additions beside A C G T: start, end and unknown."""
 LARGEST_TABLE = 20_000_000
-"""N-grams that are counted at most, seen or not."""
-
-
+"""Cells of the largest table of counts."""
 PART_EVENTS = 400_000
 """Events that are counted or looked up at a time."""
-NOVELTIES = [1.0, 2.0, 4.0, 8.0, 11.3, 16.0, 22.6, 32.0, 64.0, 128.0]
-"""Novelty weights tried on the validation genes."""
+ESCAPE_WEIGHTS = [1.0, 2.0, 4.0, 8.0, 11.3, 16.0, 22.6, 32.0, 64.0, 128.0]
+"""Escape weights tried on the validation genes."""
 
 
 class NGram(base.LanguageModel):
     """Counts of n-grams, smoothed or not.
 
-    Witten and Bell give the shorter context a weight of (distinct symbols seen) / (that + times seen). With four
-    letters a context seen once gets half of it, far too little for long contexts; ``escape_weight`` multiplies that count.
+    Witten and Bell weight the shorter context by (distinct symbols seen) / (distinct symbols seen + times seen). With
+    four letters the shorter context of one seen once gets a weight of one half, far too little for long contexts;
+    ``escape_weight`` multiplies the number of distinct symbols.
     """
 
     name = "ngram"
-    family = "n-gram"
+    family = label = "n-gram"
+    look = looks.BLUE
 
     class Settings(base.Settings):
         """Settings of n-gram models."""
 
-        order: int = Field(default=8, ge=1, le=12, description="N, nucleotides in an n-gram, 1 to 12")
+        order: int = Field(default=8, ge=1, le=12, description="N, length of an n-gram in nt")
         smoothing: Literal["mle", "laplace", "witten-bell"] = Field(
             default="witten-bell", description="mle (none), laplace (add one) or witten-bell (interpolated)"
         )
         escape_weight: float | None = Field(
             default=None,
             gt=0,
-            description="witten-bell: weight of shorter contexts, 1 being Witten and Bell's; None: tuned on validation "
-            "genes (1 without any)",
+            description="witten-bell: factor of the weight of shorter contexts, 1 as published; None: tuned on the "
+            "validation genes (1 without any)",
         )
         vocab_size: int = Field(
-            default=4, ge=2, le=255, description="letters of the alphabet: 4, but for text that is no gene"
+            default=4, ge=2, le=255, description="letters of the alphabet: 4, except for text that is not DNA"
         )
         protocol: Literal["paper", "proper"] | None = Field(
             default=None,
@@ -74,6 +75,14 @@ class NGram(base.LanguageModel):
                     f"order: {self.vocab_size} letters make more than {LARGEST_TABLE:,} n-grams of {self.order}; lower it"
                 )
             return self
+
+    @classmethod
+    def label_of(cls, settings: dict[str, Any]) -> str:
+        """See the base class."""
+        parsed = cls.Settings.parse(settings, cls.name)
+        smoothing = {"mle": "MLE", "laplace": "Laplace", "witten-bell": "Witten-Bell"}[parsed.smoothing]
+        tuned = parsed.smoothing == "witten-bell" and parsed.escape_weight is None
+        return f"{parsed.order}-gram, {'tuned ' if tuned else ''}{smoothing}"
 
     def __init__(self, settings: dict[str, Any] | base.Settings | None = None):
         super().__init__(settings)
@@ -100,12 +109,12 @@ class NGram(base.LanguageModel):
 
     @property
     def tuned(self) -> dict[str, float]:
-        """The escape_weight weight, where it was left to the validation genes."""
+        """The escape weight, where it was tuned on the validation genes."""
         smoothing, fixed = self.settings.smoothing, self.settings.escape_weight
         return {"escape_weight": self.escape_weight} if smoothing == "witten-bell" and fixed is None else {}
 
     def fit(self, train: base.Sequences, validation: base.Sequences | None = None) -> Self:
-        """Count ``train``; ``validation`` serves to tune the escape_weight weight, unless that is set."""
+        """Count ``train``; the escape weight is tuned on ``validation``, unless it is set."""
         self.counts = self._count(train)
         self._forget()
         if self.settings.smoothing == "witten-bell" and self.settings.escape_weight is None and validation is not None:
@@ -115,12 +124,12 @@ class NGram(base.LanguageModel):
         return self
 
     def _tune(self, validation: EncodedSequences) -> None:
-        """Take the escape_weight weight that predicts the nucleotides of ``validation`` best."""
-        found = {}
-        for self.escape_weight in NOVELTIES:
+        """Choose the escape weight that predicts the nucleotides of ``validation`` best."""
+        log_likelihood = {}
+        for self.escape_weight in ESCAPE_WEIGHTS:
             self._forget()
-            found[self.escape_weight] = sum(row.sum() for row in self.nucleotide_log_probs(validation))
-        self.escape_weight = max(found, key=found.get)
+            log_likelihood[self.escape_weight] = sum(row.sum() for row in self.nucleotide_log_probs(validation))
+        self.escape_weight = max(log_likelihood, key=log_likelihood.get)
         self._forget()
 
     def update(self, sequences: base.Sequences) -> Self:
@@ -173,10 +182,10 @@ class NGram(base.LanguageModel):
         return self.counts / np.maximum(seen, 1)
 
     def _witten_bell(self) -> np.ndarray:
-        """Witten and Bell (1991), method C, interpolated: mix counts with the next shorter context by escape_weight."""
+        """Witten and Bell (1991), method C, interpolated: mix counts with the next shorter context."""
         longest, k = self.order - 1, self.vocab_size
         starts = [self.counts[_states_below(j, k) : _states_below(j + 1, k)] for j in range(longest + 1)]
-        # anywhere[j]: events after each context of length j, wherever it stands, shape (k^j, k + 1)
+        # anywhere[j]: events after each context of length j, wherever it occurs, shape (k^j, k + 1)
         anywhere = [starts[longest]]
         for j in range(longest - 1, -1, -1):
             anywhere.insert(0, starts[j] + anywhere[0].reshape(k, k**j, k + 1).sum(axis=0))
@@ -308,9 +317,9 @@ def _states_of_any(encoded: EncodedSequences, longest: int) -> np.ndarray:
     place = np.arange(len(encoded.symbols)) - np.repeat(starts[:-1], np.diff(starts))  # symbols before it in its text
     state = np.zeros(len(place), dtype=np.intp)
     for back in range(longest, 0, -1):
-        # a symbol that far back counts only if it is of the same text; what is shorter is numbered first
-        there = place >= back
-        state[there] = state[there] * vocab_size + encoded.symbols[np.flatnonzero(there) - back]
+        # a symbol that far back counts only if it is in the same text; shorter contexts are numbered first
+        inside = place >= back
+        state[inside] = state[inside] * vocab_size + encoded.symbols[np.flatnonzero(inside) - back]
     shorter = np.array([_states_below(j, vocab_size) for j in range(longest + 1)])
     return state + shorter[np.minimum(place, longest)]
 

@@ -1,4 +1,4 @@
-"""The reference that knows nothing: every nucleotide has probability 1/4, exactly 2 bits per base."""
+"""The uniform model, the reference of all others: every nucleotide has probability 1/4, exactly 2 bits per base."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from dnastudy.data.sequences import encode
+from dnastudy.display import looks
 from dnastudy.models import base
 
 
@@ -16,19 +17,21 @@ class Uniform(base.LanguageModel):
 
     name = "uniform"
     family = "reference"
+    label = "uniform model"
+    look = looks.GREY
 
     class Settings(base.Settings):
         """Settings of the uniform model."""
 
-        mean_length: float | None = Field(default=None, gt=0, description="mean length in nt; None: the training mean")
+        mean_length: float | None = Field(default=None, gt=0, description="mean length of a gene, nt; None: that of the training genes")
 
     def fit(self, train: base.Sequences, validation: base.Sequences | None = None) -> Self:
-        """Take the mean length from ``train`` unless it is set."""
+        """Take the mean length from ``train``, unless it is set."""
         self._genes = self._nucleotides = 0
         return self.update(train)
 
     def update(self, sequences: base.Sequences) -> Self:
-        """Let more genes count for the mean length."""
+        """Include more genes in the mean length."""
         encoded = encode(sequences)
         self._genes += len(encoded)
         self._nucleotides += encoded.nucleotides

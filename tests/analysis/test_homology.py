@@ -1,6 +1,8 @@
-"""What the chapter on relatives shows: classes of test genes, and figures of groups of them, beside those by hand."""
+"""What the chapter on homology shows: bins of test genes, and figures of groups of them, beside those by hand."""
 
-import json
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,13 +11,11 @@ import pytest
 pytest.importorskip("altair")
 
 from dnastudy.analysis import homology
-from dnastudy.analysis.homology import ALIGNED, FAMILY, FAMILY_SPLIT, NONE, OWN
+from dnastudy.analysis.homology import FAMILY, FAMILY_SPLIT, NONE, OWN
 from dnastudy.display import charts
 from dnastudy.evaluation import metrics
-from dnastudy.experiments.curve_plan import curve_runs
-from dnastudy.experiments.plan import expert_trials
+from dnastudy.experiments.homology_plan import full_curve_runs
 from dnastudy.experiments.profile import Profile
-from dnastudy.experiments.store import Result
 
 LENGTHS = np.array([40, 100, 60, 250, 80, 120, 30, 90, 200, 70])
 IDENTITY = np.array([0, 0.7, 0.749999, 0.75, 0.98, 0.99, 1.0, 0, 0.85, 0])
@@ -26,22 +26,42 @@ SETTINGS = {
     "transformer": {"end": True},
 }
 FAMILIES = {"ngram": "n-gram", "lstm": "LSTM", "transformer": "Transformer", "expert": "expert", "ensemble": "ensemble"}
+LABELS = {"ngram": "8-gram, Laplace", "expert": "expert mixture", "ensemble": "expert mixture + LSTM"}
+
+
+@dataclass
+class Finished:
+    """A finished run: what analysis reads of a result."""
+
+    record: dict[str, Any]
+    table: pd.DataFrame
+
+    @property
+    def metrics(self):
+        return self.record["metrics"]
+
+    def scores(self):
+        return self.table.copy()
 
 
 def finished(folder, bits, model="ngram", lengths=LENGTHS, data=None, parameters=100, **more):
-    """A finished run in a folder; ``bits``: bits a base of each test gene."""
+    """A finished run of the name of a folder; ``bits``: bits per base of each test gene."""
     bits = np.broadcast_to(np.asarray(bits, dtype=float), len(lengths))
     scores = pd.DataFrame({"id": [f"g{i}" for i in range(len(lengths))], "nucleotides": lengths})
     scores = scores.assign(nucleotide_log_prob=-bits * lengths * np.log(2), paper_log_prob=np.nan, paper_events=0)
-    folder.mkdir(parents=True, exist_ok=True)
-    scores.to_csv(folder / "scores.csv", index=False)
+    is_network = model in ("lstm", "transformer")
     record = {
         "id": folder.name,
         "name": folder.name,
+        "label": LABELS.get(model, f"{FAMILIES[model]}, modern recipe"),
+        "group": model,
+        "recipe": "modern" if is_network else "",
+        "order": None,
+        "seed": 1 if is_network else None,
         "model": model,
         "family": FAMILIES[model],
         "settings": SETTINGS.get(model, {}),
-        "training": {} if model in ("lstm", "transformer") else None,
+        "training": {} if is_network else None,
         "data": {"train": ["train"], "update": [], "split": OWN, "fraction": 1.0, "train_nucleotides": 1000}
         | (data or {}),
         "parameters": parameters,
@@ -49,8 +69,7 @@ def finished(folder, bits, model="ngram", lengths=LENGTHS, data=None, parameters
         "validation_perplexity": 2.0,
         **more,
     }
-    (folder / "record.json").write_text(json.dumps(record))
-    return Result(record, folder)
+    return Finished(record, scores)
 
 
 def by_hand(bits, chosen=slice(None)):
@@ -60,12 +79,12 @@ def by_hand(bits, chosen=slice(None)):
 
 
 def rows_of(chart):
-    told = charts.digest(chart.to_dict())["text/plain"]
-    return int(told.split(";")[1].removesuffix("rows"))
+    digest = charts.digest(chart.to_dict())["text/plain"]
+    return int(digest.split(";")[1].removesuffix("rows"))
 
 
 def drawn(chart):
-    """Figures of a chart, rows with an interval, and its description; every row of its data is told in its digest."""
+    """Figures of a chart, rows with an interval, and its description; its digest counts every row of its data."""
     spec = chart.to_dict()
     rows = [row for rows in spec["datasets"].values() for row in rows]
     assert rows_of(chart) == len(rows)
@@ -83,55 +102,42 @@ def values_of(node, *keys):
     return here + [found for key, item in node.items() if key != first for found in values_of(item, *keys)]
 
 
-# classes of test genes
+# bins of test genes
 
 
-def test_identities_at_the_edges_of_their_classes():
-    found = homology.identity_classes(pd.DataFrame({"identity": IDENTITY}))
+def test_identities_at_the_edges_of_their_bins():
+    found = homology.identity_bins(pd.DataFrame({"identity": IDENTITY}))
     assert list(found) == [
         "none", "70% to 75%", "70% to 75%", "75% to 80%", "95% to 99%", "99% to 100%", "99% to 100%", "none",
         "85% to 90%", "none",
     ]  # fmt: skip
 
 
-def test_every_edge_begins_its_class():
-    names = homology.class_names()
+def test_every_edge_begins_its_bin():
+    names = homology.bin_names()
     assert names[0] == NONE and len(names) == len(set(names)) == len(homology.EDGES) + 1
-    found = homology.identity_classes(pd.DataFrame({"identity": homology.EDGES}))
+    found = homology.identity_bins(pd.DataFrame({"identity": homology.EDGES}))
     assert list(found) == names[1:]
-    below = homology.identity_classes(pd.DataFrame({"identity": np.nextafter(homology.EDGES[1:], 0)}))
+    below = homology.identity_bins(pd.DataFrame({"identity": np.nextafter(homology.EDGES[1:], 0)}))
     assert list(below) == names[1:-1]
     assert names[1:] == sorted(names[1:])
 
 
-def test_classes_of_no_genes_and_of_genes_without_relatives():
-    assert len(homology.identity_classes(pd.DataFrame({"identity": np.array([], dtype=float)}))) == 0
-    assert set(homology.identity_classes(pd.DataFrame({"identity": np.zeros(3)}))) == {NONE}
-
-
-def test_classes_by_what_is_aligned():
-    share = np.array([0, 1e-6, 0.2499, 0.25, 0.5, 1.0])
-    nothing, little, more = ALIGNED
-    assert list(homology.aligned_classes(share)) == [nothing, little, little, more, more, more]
-    assert list(homology.aligned_classes(np.zeros(2))) == [nothing] * 2
+def test_bins_of_no_genes_and_of_genes_without_homologs():
+    assert len(homology.identity_bins(pd.DataFrame({"identity": np.array([], dtype=float)}))) == 0
+    assert set(homology.identity_bins(pd.DataFrame({"identity": np.zeros(3)}))) == {NONE}
 
 
 # names of models
 
 
 @pytest.mark.parametrize(
-    ("model", "settings", "label"),
-    [
-        ("lstm", {"end": True}, "LSTM"),
-        ("lstm", {"end": False}, "LSTM, the paper's recipe"),
-        ("transformer", {"end": True}, "Transformer"),
-        ("ngram", {"order": 8, "smoothing": "laplace", "escape_weight": None}, "8-gram, Laplace"),
-        ("ngram", {"order": 12, "smoothing": "witten-bell", "escape_weight": None}, "12-gram, Witten-Bell tuned"),
-        ("expert", {}, "expert mixture"),
-    ],
+    ("recipe", "label"),
+    [("modern", "LSTM"), ("published", "LSTM, published recipe"), ("", "a label")],
 )
-def test_labels_name_the_recipe_only_where_it_is_the_paper_s(tmp_path, model, settings, label):
-    assert homology.short_label(finished(tmp_path, 1.9, model, settings=settings).record) == label
+def test_labels_name_the_recipe_only_where_it_is_the_published_one(tmp_path, recipe, label):
+    full = {"modern": "LSTM, modern recipe"}.get(recipe, label)
+    assert homology.short_label(finished(tmp_path, 1.9, "lstm", recipe=recipe, label=full).record) == label
 
 
 PROFILE = Profile.parse(
@@ -143,7 +149,7 @@ PROFILE = Profile.parse(
             "expert": {"model": "expert"},
             "lstm": {"model": "lstm", "settings": {"hidden_size": 8}},
             "transformer": {"model": "transformer"},
-            "lstm-paper": {"model": "lstm", "preset": "paper-256-256-2"},
+            "lstm-published": {"model": "lstm", "preset": "paper-256-256-2"},
         }},
     },
     "profile of a test",
@@ -151,42 +157,17 @@ PROFILE = Profile.parse(
 
 
 def test_runs_with_all_training_genes_are_grouped_by_model_and_split(tmp_path):
-    runs = homology.full_runs(PROFILE)
-    assert runs == [run for run in curve_runs(PROFILE) if run.fraction == 1]
+    runs = full_curve_runs(PROFILE)
     results = {
-        run.name: finished(
-            tmp_path / run.name, 1.9, run.model, settings={**SETTINGS.get(run.model, {}), **run.settings}
-        )
-        for run in runs
+        run.name: finished(tmp_path / run.name, 1.9, run.model, label=run.label, recipe=run.recipe) for run in runs
     }
-    found = homology.by_model(results, runs)
-    assert set(found) == {
-        "8-gram, Laplace", "expert mixture", "LSTM", "Transformer", "LSTM, the paper's recipe"
-    }  # fmt: skip
-    for splits in found.values():
+    names = homology.by_model(results, runs)
+    assert len(names) == len(PROFILE.curves.models) and {"LSTM", "Transformer", "LSTM, published recipe"} < set(names)
+    for splits in names.values():
         assert set(splits) == {OWN, FAMILY} and len(splits[OWN]) == len(splits[FAMILY])
-    assert sorted(found["LSTM"][FAMILY]) == ["curve-lstm-family-1-1", "curve-lstm-family-1-3"]
-    assert len(found["8-gram, Laplace"][OWN]) == 1
-    assert sum(len(names) for splits in found.values() for names in splits.values()) == len(runs)
-
-
-def test_models_for_genes_without_relatives_are_all_fitted_on_the_split_by_family():
-    runs = {run.name: run for run in homology.alone_runs(PROFILE)}
-    assert len(runs) == len(homology.alone_runs(PROFILE)) == 2 + len(homology.ALONE) + 2 + 4
-    assert {(run.split, run.fraction, run.test, run.replicates) for run in runs.values()} == {
-        (FAMILY, 1, "test", 100)
-    }  # fmt: skip
-    trials = {run.name: run.settings for run in expert_trials(PROFILE)}
-    for name in homology.ALONE:
-        assert runs[f"family-expert-{name}"].settings == trials[f"expert-{name}"]
-    assert runs["family-expert"].settings == {}
-    assert {runs[f"family-witten-bell-{order}"].settings["order"] for order in (2, 6)} == {2, 6}
-    members = [member["model"] for member in runs["family-expert-with-both"].settings["members"]]
-    assert members == ["expert", "lstm", "transformer"]
-    wide = runs["family-expert-wide-with-both"].settings["members"]
-    assert wide[0]["settings"] == runs["family-expert-wide"].settings == homology.WIDE and wide[1]["model"] == "lstm"
-    network = runs["family-expert-with-lstm"].settings["members"][1]["settings"]
-    assert (network["units"], network["seed"]) == (8, 3), "the first seed's, by today's recipe"
+    assert {run.seed for run in runs if run.name in names["LSTM"][FAMILY]} == {1, 3}
+    assert sorted(len(splits[OWN]) for splits in names.values()) == [1, 2, 2, 2, 2]
+    assert sum(len(names) for splits in names.values() for names in splits.values()) == len(runs)
 
 
 # figures of groups
@@ -219,7 +200,7 @@ def bits_of(results, names):
 
 
 def test_figures_of_classes_are_those_by_hand(results):
-    classes = homology.identity_classes(pd.DataFrame({"identity": IDENTITY}))
+    classes = homology.identity_bins(pd.DataFrame({"identity": IDENTITY}))
     found = homology.grouped(results, {label: names[OWN] for label, names in MODELS.items()}, classes, 200)
     assert len(found) == len(MODELS) * len(set(classes))
     for _, row in found.iterrows():
@@ -233,7 +214,7 @@ def test_figures_of_classes_are_those_by_hand(results):
     }  # fmt: skip
 
 
-def test_the_ranking_is_that_by_hand_with_and_without_relatives(results):
+def test_the_ranking_is_that_by_hand_with_and_without_homologs(results):
     found = homology.ranking(results, MODELS, HAS, 200)
     at = found.set_index(["label", "group"])
     assert at.index.is_unique and len(at) == 4 * len(MODELS)
@@ -284,19 +265,19 @@ def test_shares_of_a_gain_are_those_by_hand(tmp_path):
         homology.gain_shares(first, second.iloc[::-1], labels, 100)
 
 
-def test_the_chart_of_classes_has_a_row_a_model_and_class_in_the_order_of_identity(results):
-    classes = homology.identity_classes(pd.DataFrame({"identity": IDENTITY}))
+def test_the_chart_of_bins_has_a_row_a_model_and_bin_in_the_order_of_identity(results):
+    classes = homology.identity_bins(pd.DataFrame({"identity": IDENTITY}))
     found = homology.grouped(results, {label: names[OWN] for label, names in MODELS.items()}, classes, 100)
-    chart = homology.recall_chart(found)
+    chart = homology.identity_chart(found)
     rows, description = drawn(chart)
     assert len(rows) == len(found) == 3 * len(set(classes))
     assert {row["label"] for row in rows} == set(MODELS) and {row["group"] for row in rows} == set(classes)
-    assert "relative" in description and description.endswith(".")
-    last = found[found["group"] == homology.class_names()[-1]]
+    assert "homolog" in description and description.endswith(".")
+    last = found[found["group"] == homology.bin_names()[-1]]
     for row in last.itertuples():
         assert f"{row.label} {row.nucleotide_perplexity:.2f}" in description
     orders = {tuple(order) for order in values_of(chart.to_dict()["layer"], "x", "sort")}
-    assert orders == {tuple(name for name in homology.class_names() if name in set(classes))}
+    assert orders == {tuple(name for name in homology.bin_names() if name in set(classes))}
     assert next(iter(orders))[0] == NONE
 
 
@@ -316,3 +297,67 @@ def test_charts_are_drawn_for_the_book(results):
     chart = homology.ranking_chart(homology.ranking(results, MODELS, HAS, 100))
     html = charts.book(chart.to_dict())["text/html"]
     assert f'data-rows="{rows_of(chart)}"' in html and "<img alt=" in html
+
+
+# the chapter
+
+
+class OneStudy:
+    """The parts of a study that the chapter reads."""
+
+    def __init__(self, identity=IDENTITY):
+        homologs = pd.DataFrame({"identity": identity, "coverage": 0.8, "strand": np.where(identity > 0.9, "-", "+")})
+        genes = pd.DataFrame(
+            {"id": [f"g{i}" for i in range(len(LENGTHS))], "type": ["PSEUDO", ""] * (len(LENGTHS) // 2),
+             "sequence": ["A" * length for length in LENGTHS]}
+        )  # fmt: skip
+        self.profile = PROFILE
+        self.dataset = SimpleNamespace(
+            test=genes, train=genes, splits=dict.fromkeys(PARTS, genes), hashes={"test": "0"}
+        )
+        self.store = SimpleNamespace(homologs=lambda dataset: homologs, by_family=lambda dataset: self.dataset)
+
+
+PARTS = ("train", "validation", "test")
+
+
+@pytest.fixture
+def chapter(results):
+    return homology.Chapter(OneStudy(), results, MODELS)
+
+
+def test_the_table_of_bins_counts_every_test_gene_once(chapter):
+    rows = chapter.identity_table().text.set_index("identity to the nearest homolog")
+    assert list(rows.index) == homology.bin_names()
+    assert rows["test genes"].astype(int).sum() == len(LENGTHS)
+    assert list(rows.loc[NONE]) == ["3", "30.0%", "–", "–", "unknown"], "two of three have no type"
+    assert list(rows.loc["99% to 100%"][["test genes", "on the other strand"]]) == ["2", "100%"]
+    assert rows.loc["90% to 95%", "test genes"] == "0"
+
+
+def test_the_ranking_table_has_a_column_a_group_and_the_best_model_last(chapter):
+    rows = chapter.ranking_table().text
+    assert list(rows.columns) == ["model", "seeds", "own split, all", "with a homolog", "without", FAMILY_SPLIT]
+    perplexity = rows["own split, all"].str.split().str[0].astype(float)
+    assert perplexity.is_monotonic_decreasing and set(rows["model"]) == set(MODELS)
+    assert "100% of the nucleotides" in chapter.ranking_table().caption
+
+
+def test_neighbours_are_compared_in_the_order_of_the_own_split(chapter):
+    order = list(chapter.perplexities.index[::-1])
+    pairs = chapter.neighbours
+    assert [*pairs["first"], pairs["second"].iloc[-1]] == order
+    assert (pairs["own_bits"] <= 0).all(), "the first costs fewer bits"
+    shown = chapter.neighbours_table().text
+    for (_, pair), (_, row) in zip(pairs.iterrows(), shown.iterrows(), strict=True):
+        better = {-1: pair["first"], 1: pair["second"], 0: "not resolved"}
+        assert row["own split: better"] == better[pair["own_ahead"]]
+        assert row[f"{FAMILY_SPLIT}, bits per base (95 %)"].startswith(f"{pair['family_bits']:+.3f} (")
+
+
+def test_sentences_hold_without_homologs(results):
+    without = homology.Chapter(OneStudy(np.zeros(len(LENGTHS))), results, MODELS)
+    assert "neither split has any" in without.ranking_text().data
+    assert "without" in without.ranking_table().text and "with a homolog" not in without.ranking_table().text
+    assert homology.Chapter(OneStudy(np.ones(len(LENGTHS))), results, MODELS).ranking_text().data == ""
+    assert "second program" in without.blast_text().data, "made up genes are not those that BLAST has searched"

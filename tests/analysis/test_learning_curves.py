@@ -1,6 +1,7 @@
 """What the chapter on learning curves shows, on curves whose law, floor and future are known."""
 
 import math
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -11,13 +12,12 @@ pytest.importorskip("altair")
 from test_homology import FAMILIES, HAS, LENGTHS, SETTINGS, by_hand, drawn, finished, values_of
 
 from dnastudy.analysis import learning_curve_charts, learning_curves
-from dnastudy.analysis.learning_curves import BY_FAMILY, OWN_ALL, OWN_WITHOUT, Line
+from dnastudy.analysis.learning_curves import BY_FAMILY, OWN_ALL, OWN_WITHOUT, Line, Point, fit_curve, points
 from dnastudy.data.corpora import markov_source
 from dnastudy.display import charts
 from dnastudy.display.tables import amount, amounts, duration, figure, nucleotides
 from dnastudy.evaluation import bootstrap, metrics
 from dnastudy.evaluation.scaling_law import EXPONENTS
-from dnastudy.experiments.curve_plan import Point, curve_of, points
 from dnastudy.experiments.plan import Run
 
 SYMBOLS = [1e5, 2e5, 4e5, 8e5, 1.6e6, 3.2e6]
@@ -36,12 +36,14 @@ def log_line(symbols, saved=0.04):
     return 1.9 - saved * np.log2(np.asarray(symbols) / 1e5)
 
 
-def line_of(bits, symbols=SYMBOLS, noise=0.0, label="LSTM", group=OWN_ALL, corpus="genes", floor=None, family="LSTM"):
+def line_of(
+    bits, symbols=SYMBOLS, noise=0.0, label="LSTM", group=OWN_ALL, corpus="genes", floor=None, family="LSTM", order=None
+):
     """A curve through these bits; resamples differ by ``noise``, by as much at all points."""
     shifts = np.append(0, np.random.default_rng(0).normal(0, 1, RESAMPLES)) * noise
     found = [Point(float(s), float(b) + shifts, 2000.0, 2) for s, b in zip(symbols, bits, strict=True)]
-    fit = curve_of(found) if len(found) >= learning_curves.FEWEST else None
-    return Line(label, family, group, corpus, found, fit, floor)
+    fit = fit_curve(found) if len(found) >= learning_curves.FEWEST else None
+    return Line(label, family, group, corpus, found, fit, floor, order)
 
 
 def bits_of_genes(random, level):
@@ -64,12 +66,10 @@ def runs(tmp_path):
                     )
                     data = {"split": split, "fraction": fraction, "train_nucleotides": 1e6 * fraction + seed}
                     bits = bits_of_genes(random, law(1e6 * fraction))
-                    given = {**SETTINGS[model], **settings}
+                    more = {"settings": {**SETTINGS[model], **settings}, "parameters": 100 * fraction + seed}
                     if corpus and model == "ngram":
-                        given |= {"smoothing": "witten-bell"}
-                    results[name] = finished(
-                        tmp_path / name, bits, model, data=data, settings=given, parameters=100 * fraction + seed
-                    )
+                        more["label"] = f"{settings['order']}-gram, tuned Witten-Bell"
+                    results[name] = finished(tmp_path / name, bits, model, data=data, **more)
     return planned, results
 
 
@@ -175,7 +175,7 @@ def test_curves_on_texts_know_the_floor_of_simulated_sources(runs):
     planned, results = runs
     lines = learning_curves.text_lines(results, [run for run in planned if run.corpus], RESAMPLES)
     assert [(line.corpus, line.label) for line in lines] == [
-        (corpus, label) for corpus in ("source-2", "english-4") for label in ("n-gram, Witten-Bell tuned", "LSTM")
+        (corpus, label) for corpus in ("source-2", "english-4") for label in ("n-gram, tuned Witten-Bell", "LSTM")
     ]
     for line in lines:
         known = markov_source(line.corpus).entropy_rate if line.corpus == "source-2" else None
@@ -183,34 +183,32 @@ def test_curves_on_texts_know_the_floor_of_simulated_sources(runs):
 
 
 def test_genes_beside_texts_have_names_of_their_own():
-    line = line_of(law(SYMBOLS), label="12-gram, Witten-Bell tuned")
-    assert (learning_curves.renamed(line).corpus, learning_curves.renamed(line).label) == (
-        "genes, random split",
-        "n-gram, Witten-Bell tuned",
-    )
-    family = learning_curves.renamed(line_of(law(SYMBOLS), group=BY_FAMILY))
+    line = line_of(law(SYMBOLS), label="12-gram, tuned Witten-Bell", family="n-gram", order=12)
+    beside = learning_curves.among_corpora(line)
+    assert (beside.corpus, beside.label) == ("genes, random split", "n-gram, tuned Witten-Bell")
+    family = learning_curves.among_corpora(line_of(law(SYMBOLS), group=BY_FAMILY))
     assert (family.corpus, family.label) == ("genes, split by family", "LSTM")
     text = line_of(law(SYMBOLS), group="english-4", corpus="english-4")
-    assert learning_curves.renamed(text) == text
+    assert learning_curves.among_corpora(text) == text
 
 
-# what curves foretell
+# what curves predict
 
 
-def test_a_power_law_is_foretold_by_the_power_law():
+def test_a_power_law_is_predicted_by_the_power_law():
     (row,) = learning_curves.backtest_rows([line_of(law(SYMBOLS))]).to_dict("records")
-    assert row["law"] == pytest.approx(row["found"], abs=1e-9) == pytest.approx(law(SYMBOLS[-1]))
-    assert (row["law_low"], row["law_high"]) == pytest.approx((row["found"], row["found"]), abs=1e-9)
+    assert row["law"] == pytest.approx(row["observed"], abs=1e-9) == pytest.approx(law(SYMBOLS[-1]))
+    assert (row["law_low"], row["law_high"]) == pytest.approx((row["observed"], row["observed"]), abs=1e-9)
     assert row["times"] == pytest.approx(2)
-    assert row["line"] < row["found"] - 0.001, "a straight line says too few bits of a curve that bends"
+    assert row["line"] < row["observed"] - 0.001, "a straight line says too few bits of a curve that bends"
     assert (row["group"], row["label"]) == (OWN_ALL, "LSTM")
 
 
-def test_a_straight_line_is_foretold_by_the_straight_line():
+def test_a_straight_line_is_predicted_by_the_straight_line():
     line = line_of(log_line(SYMBOLS))
     (row,) = learning_curves.backtest_rows([line]).to_dict("records")
-    assert row["line"] == pytest.approx(row["found"], abs=1e-12) == pytest.approx(log_line(SYMBOLS[-1]))
-    assert row["law"] > row["found"]
+    assert row["line"] == pytest.approx(row["observed"], abs=1e-12) == pytest.approx(log_line(SYMBOLS[-1]))
+    assert row["law"] > row["observed"]
     for symbols in (1e3, 1e7, 1e10):
         np.testing.assert_allclose(learning_curves.straight(line.points, symbols), log_line(symbols), rtol=1e-12)
 
@@ -222,14 +220,14 @@ def test_a_straight_line_is_of_the_last_three_points():
     np.testing.assert_allclose(two, log_line(1e8), rtol=1e-12)
 
 
-def test_what_is_foretold_does_not_know_the_point():
+def test_predictions_do_not_depend_on_the_predicted_point():
     bits = law(SYMBOLS)
     known, other = (learning_curves.backtest_rows([line_of([*bits[:-1], last])]).iloc[0] for last in (bits[-1], 1.0))
-    assert other["found"] == 1 and other["law"] == known["law"] and other["line"] == known["line"]
+    assert other["observed"] == 1 and other["law"] == known["law"] and other["line"] == known["line"]
     assert known["law_low"] == other["law_low"]
 
 
-def test_intervals_of_what_is_foretold_hold_what_shifts_the_curve():
+def test_intervals_of_predictions_hold_what_shifts_the_curve():
     noise = 0.01
     row = learning_curves.backtest_rows([line_of(log_line(SYMBOLS), noise=noise)]).iloc[0]
     shifts = np.random.default_rng(0).normal(0, 1, RESAMPLES) * noise
@@ -238,14 +236,14 @@ def test_intervals_of_what_is_foretold_hold_what_shifts_the_curve():
     assert row["law_low"] < row["law"] < row["law_high"]
 
 
-def test_short_curves_foretell_nothing():
+def test_short_curves_predict_nothing():
     short = line_of(law(SYMBOLS[:3]), SYMBOLS[:3])
     assert learning_curves.backtest_rows([short, line_of(law(SYMBOLS[:2]), SYMBOLS[:2])]).empty
     assert len(learning_curves.backtest_rows([short, line_of(law(SYMBOLS[:4]), SYMBOLS[:4])])) == 1
 
 
-def test_what_is_promised_of_a_power_law():
-    (row,) = learning_curves.promise_rows([line_of(law(SYMBOLS))], paper=5e6).to_dict("records")
+def test_extrapolation_of_a_power_law():
+    (row,) = learning_curves.extrapolation_rows([line_of(law(SYMBOLS))], paper=5e6).to_dict("records")
     now = law(SYMBOLS[-1])
     for name, value in {
         "now": now,
@@ -257,35 +255,35 @@ def test_what_is_promised_of_a_power_law():
         assert row[name] == pytest.approx(value, abs=1e-8), name
         assert row[f"{name}_low"] == pytest.approx(row[name]) == row[f"{name}_high"]
     assert law(row["needed"]) == pytest.approx(now - 0.1, abs=1e-8)
-    assert (row["symbols"], row["parameters"], row["seeds"], row["told"]) == (SYMBOLS[-1], 2000, 2, True)
+    assert (row["symbols"], row["parameters"], row["seeds"], row["floor_resolved"]) == (SYMBOLS[-1], 2000, 2, True)
     assert row["error"] < 1e-8
-    beyond = learning_curves.promise_rows([line_of(law(SYMBOLS))], paper=5e6, gain=now - 1.5 + 1e-6).iloc[0]
+    beyond = learning_curves.extrapolation_rows([line_of(law(SYMBOLS))], paper=5e6, gain=now - 1.5 + 1e-6).iloc[0]
     assert beyond["needed"] == math.inf == beyond["needed_high"], "below the floor"
 
 
-def test_what_is_promised_of_a_straight_line():
-    (row,) = learning_curves.promise_rows([line_of(log_line(SYMBOLS))], paper=5e6).to_dict("records")
+def test_extrapolation_of_a_straight_line():
+    (row,) = learning_curves.extrapolation_rows([line_of(log_line(SYMBOLS))], paper=5e6).to_dict("records")
     assert row["line_at_paper"] == pytest.approx(log_line(5e6)) and row["line_at_ten"] == pytest.approx(log_line(3.2e7))
     assert row["line_needed"] == pytest.approx(SYMBOLS[-1] * 2 ** (0.1 / 0.04), rel=1e-9)
     assert log_line(row["line_needed"]) == pytest.approx(log_line(SYMBOLS[-1]) - 0.1)
-    assert row["floor"] < 0.05, "such points do not tell a floor"
+    assert row["floor"] < 0.05, "such points do not resolve a floor"
 
 
-def test_curves_that_rise_promise_nothing():
-    (row,) = learning_curves.promise_rows([line_of(log_line(SYMBOLS, saved=-0.01))], paper=5e6).to_dict("records")
-    assert row["needed"] == row["line_needed"] == math.inf and not row["told"]
+def test_curves_that_rise_extrapolate_to_nothing_lower():
+    (row,) = learning_curves.extrapolation_rows([line_of(log_line(SYMBOLS, saved=-0.01))], paper=5e6).to_dict("records")
+    assert row["needed"] == row["line_needed"] == math.inf and not row["floor_resolved"]
     assert row["at_ten"] == pytest.approx(row["floor"])
 
 
-def test_a_curve_that_flattens_tells_a_floor():
-    assert line_of(law(SYMBOLS)).told
+def test_a_curve_that_flattens_resolves_a_floor():
+    assert line_of(law(SYMBOLS)).floor_resolved
     steeper = [2 - 0.01 * number**2 for number in range(6)]
     for bits in (steeper, law(SYMBOLS, exponent=5.0), log_line(SYMBOLS, saved=-0.01)):
-        assert not line_of(bits).told
-    assert not line_of(law(SYMBOLS[:2]), SYMBOLS[:2]).told, "no fit"
-    assert not line_of(law(SYMBOLS, floor=-0.5, excess=2.5)).told, "a floor of 0 is the end of the scale"
-    found = learning_curves.hunger_rows([line_of(law(SYMBOLS)), line_of(steeper), line_of(steeper, floor=1.5)])
-    assert list(found["told"]) == [True, False, True] and list(found["known"]) == [False, False, True]
+        assert not line_of(bits).floor_resolved
+    assert not line_of(law(SYMBOLS[:2]), SYMBOLS[:2]).floor_resolved, "no fit"
+    assert not line_of(law(SYMBOLS, floor=-0.5, excess=2.5)).floor_resolved, "a floor of 0 is the end of the scale"
+    found = learning_curves.efficiency_rows([line_of(law(SYMBOLS)), line_of(steeper), line_of(steeper, floor=1.5)])
+    assert list(found["floor_resolved"]) == [True, False, True] and list(found["known"]) == [False, False, True]
     assert learning_curves.excess_rows([line_of(steeper)]).empty
 
 
@@ -296,46 +294,46 @@ def test_the_last_doubling_is_of_the_last_two_points():
     assert line_of([1.9, 1.8, 1.7], SYMBOLS[:3]).doubling[0] == pytest.approx(0.1)
 
 
-def test_curves_of_two_points_promise_nothing():
-    assert learning_curves.promise_rows([line_of(law(SYMBOLS[:2]), SYMBOLS[:2])], paper=5e6).empty
+def test_curves_of_two_points_are_not_extrapolated():
+    assert learning_curves.extrapolation_rows([line_of(law(SYMBOLS[:2]), SYMBOLS[:2])], paper=5e6).empty
 
 
-# hunger
+# data efficiency
 
 
-def test_hunger_with_a_known_floor():
+def test_efficiency_with_a_known_floor():
     """Symbols until 5 % above the entropy of the source, whatever floor the fit has."""
-    (row,) = learning_curves.hunger_rows([line_of(law(SYMBOLS), floor=1.6, corpus="source-2")]).to_dict("records")
+    (row,) = learning_curves.efficiency_rows([line_of(law(SYMBOLS), floor=1.6, corpus="source-2")]).to_dict("records")
     assert row["known"] and row["floor"] == 1.6
     assert law(row["needed"]) == pytest.approx(1.6 * 1.05, abs=1e-8)
     assert row["needed"] == pytest.approx(1e6 * ((1.68 - 1.5) / 0.2) ** (-1 / EXPONENT), rel=1e-6)
-    assert row["a_parameter"] == SYMBOLS[-1] / 2000 and row["told"]
+    assert row["symbols_per_parameter"] == SYMBOLS[-1] / 2000 and row["floor_resolved"]
     saved = (law(SYMBOLS[-2]) - law(SYMBOLS[-1])) / law(SYMBOLS[-1])
     assert row["doubling"] == pytest.approx(saved) == row["doubling_low"] == row["doubling_high"]
     assert (row["corpus"], row["symbols"], row["now"]) == ("source-2", SYMBOLS[-1], pytest.approx(law(SYMBOLS[-1])))
     assert row["exponent_low"] == pytest.approx(EXPONENT) == row["exponent_high"]
-    closer = learning_curves.hunger_rows([line_of(law(SYMBOLS), floor=1.6)], share=0.01).iloc[0]
+    closer = learning_curves.efficiency_rows([line_of(law(SYMBOLS), floor=1.6)], share=0.01).iloc[0]
     assert law(closer["needed"]) == pytest.approx(1.616, abs=1e-8) and closer["needed"] > row["needed"]
 
 
-def test_hunger_with_a_fitted_floor():
-    (row,) = learning_curves.hunger_rows([line_of(law(SYMBOLS))]).to_dict("records")
+def test_efficiency_with_a_fitted_floor():
+    (row,) = learning_curves.efficiency_rows([line_of(law(SYMBOLS))]).to_dict("records")
     assert not row["known"] and row["floor"] == pytest.approx(1.5, abs=1e-8)
     assert law(row["needed"]) == pytest.approx(1.5 * 1.05, abs=1e-8)
     assert row["error"] < 1e-8
 
 
-def test_who_never_comes_near_the_floor_needs_endless_data():
-    far, zero = learning_curves.hunger_rows(
+def test_a_model_that_never_comes_near_the_floor_needs_endless_data():
+    far, zero = learning_curves.efficiency_rows(
         [line_of(law(SYMBOLS), floor=1.4), line_of(law(SYMBOLS, floor=0, exponent=float(EXPONENTS[60])))]
     ).to_dict("records")
     assert far["needed"] == far["needed_low"] == far["needed_high"] == math.inf
     assert zero["floor"] == pytest.approx(0, abs=1e-6) and zero["needed"] > 1e15
-    assert learning_curves.hunger_rows([line_of(law(SYMBOLS[:2]), SYMBOLS[:2], floor=1.5)]).empty
+    assert learning_curves.efficiency_rows([line_of(law(SYMBOLS[:2]), SYMBOLS[:2], floor=1.5)]).empty
 
 
-def test_intervals_of_hunger_hold_their_figure():
-    row = learning_curves.hunger_rows([line_of(law(SYMBOLS), noise=0.005, floor=1.6)]).iloc[0]
+def test_intervals_of_efficiency_hold_their_figure():
+    row = learning_curves.efficiency_rows([line_of(law(SYMBOLS), noise=0.005, floor=1.6)]).iloc[0]
     assert row["needed_low"] < row["needed"] < row["needed_high"]
     shifts = np.random.default_rng(0).normal(0, 1, RESAMPLES) * 0.005
     expected = [1e6 * ((1.68 - 1.5 - shift) / 0.2) ** (-1 / EXPONENT) for shift in shifts]
@@ -404,25 +402,24 @@ def english(saved, saved_of_four):
         line_of(log_line(SYMBOLS, saved), corpus=corpus, group=corpus, noise=0.001)
         for corpus, saved in (("english", saved), ("english-4", saved_of_four))
     ]
-    return learning_curves.hunger_rows(lines)
+    return learning_curves.efficiency_rows(lines)
 
 
-def test_the_answer_says_what_the_last_doubling_saved():
-    less = learning_curves.answer(english(0.04, 0.02), "LSTM")
+def test_the_text_says_what_the_last_doubling_saved():
+    less = learning_curves.alphabet_text(english(0.04, 0.02), "LSTM")
     for corpus, saved in (("english", 0.04), ("english-4", 0.02)):
         assert f"{corpus} {saved / log_line(SYMBOLS[-1], saved):.1%} (" in less
-    assert "still learning after 3.2 million of them, 1600.0 symbols a parameter, and by less than" in less
-    more = learning_curves.answer(english(0.02, 0.04), "LSTM")
+    assert "still learning after 3.2 million of them, 1600.0 symbols per parameter, and by less than" in less
+    more = learning_curves.alphabet_text(english(0.02, 0.04), "LSTM")
     assert "still learning" in more and "by no less than with all characters" in more
-    assert "done learning" in learning_curves.answer(english(0.04, -0.001), "LSTM")
-    assert learning_curves.answer(english(0.04, 0.02), "Transformer") == ""
+    assert "done learning" in learning_curves.alphabet_text(english(0.04, -0.001), "LSTM")
+    assert learning_curves.alphabet_text(english(0.04, 0.02), "Transformer") == ""
 
 
-def test_the_answer_names_sources_and_genes():
-    lines = [
-        line_of(law(SYMBOLS), corpus="source-2", floor=1.6), learning_curves.renamed(line_of(law(SYMBOLS), group=BY_FAMILY))
-    ]  # fmt: skip
-    text = learning_curves.answer(learning_curves.hunger_rows(lines), "LSTM")
+def test_the_text_names_sources_and_genes():
+    genes = learning_curves.among_corpora(line_of(law(SYMBOLS), group=BY_FAMILY))
+    lines = [line_of(law(SYMBOLS), corpus="source-2", floor=1.6), genes]
+    text = learning_curves.alphabet_text(learning_curves.efficiency_rows(lines), "LSTM")
     assert f"source-2 {law(SYMBOLS[-1]) - 1.6:.3f}" in text and "One text" not in text
     saved = (law(SYMBOLS[-2]) - law(SYMBOLS[-1])) / law(SYMBOLS[-1])
     assert f"split by family {saved:.1%} (" in text
@@ -430,8 +427,9 @@ def test_the_answer_names_sources_and_genes():
 
 def test_tables_of_no_curves_have_their_columns():
     none, some = [line_of(law(SYMBOLS[:2]), SYMBOLS[:2])], [line_of(law(SYMBOLS))]
-    for rows in (lambda lines: learning_curves.promise_rows(lines, 5e6), learning_curves.backtest_rows, learning_curves.excess_rows,
-                 learning_curves.hunger_rows):  # fmt: skip
+    extrapolation = partial(learning_curves.extrapolation_rows, paper=5e6)
+    others = (learning_curves.backtest_rows, learning_curves.excess_rows, learning_curves.efficiency_rows)
+    for rows in (extrapolation, *others):
         empty, full = rows(none), rows(some)
         assert empty.empty and len(full) and list(empty.columns) == list(full.columns)
         assert not full.isna().any(axis=None)

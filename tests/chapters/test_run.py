@@ -193,6 +193,14 @@ def test_run_chapter_is_repeatable_and_says_where_it_is(project):
     assert not list(Path("_build").rglob("*.ipynb"))
 
 
+def test_environment_variables_reach_the_kernel_alone(project):
+    add(project, "variables", "import os\nprint(os.environ['DNASTUDY_DATA'], os.environ['DNASTUDY_CHARTS'])")
+    before = dict(os.environ)
+    made = run_chapter("variables", "out.ipynb", environment={"DNASTUDY_DATA": "genes"}, log=io.StringIO())
+    assert printed(made) == "genes book\n"
+    assert dict(os.environ) == before
+
+
 def test_a_failing_cell_leaves_the_output_untouched(project):
     add(project, "broken", "raise RuntimeError('first line\\nsecond line')", "1 + 1")
     Path("out.ipynb").write_text("before")

@@ -25,7 +25,7 @@ def code_names(notebook: Path) -> Iterator[str]:
             last = line.strip().strip("|").split("|")[-1]
             inside = line.startswith("|") and (inside or "in the code" in last)
             if inside:
-                yield from re.findall(r"`([A-Za-z_][\w.]*)`", last)
+                yield from re.findall(r"(?<!})`([A-Za-z_][\w.]*)`", last)
 
 
 def names_in(node: ast.AST) -> set[str]:

@@ -9,6 +9,7 @@ from helpers import TEST, gene_frame, random_sequences
 
 from dnastudy.data.genes import write_genes
 from dnastudy.data.mutation_pairs import read_pairs
+from dnastudy.tasks import TASKS, task_class
 
 
 @pytest.fixture
@@ -106,6 +107,43 @@ def test_the_papers_accuracies_are_reproduced(dnastudy, real_data):
     }
 
 
+def test_every_task_is_a_command_that_lists_its_settings(dnastudy):
+    listing = dnastudy("task", "--help").out
+    for name in TASKS:
+        assert name in listing
+        text = dnastudy("task", name, "--help").out
+        assert all(key in text for key in task_class(name).Settings.model_fields)
+
+
+def test_a_trained_model_is_evaluated_on_a_task(dnastudy, refused, files, counts):
+    words = ["task", "mutation-detection", "--model", counts, "--train", files["a"], "--test", files["test"]]
+    words += ["--set", "pairs=20", "maxima=[1, 5]", "seeds=[3]", "replicates=100"]
+    done = dnastudy(*words, "--validation", files["validation"], "--json").json
+    assert (done["task"], done["model"]) == ("mutation-detection", str(counts))
+    assert done["settings"]["pairs"] == 20
+    assert done["facts"]["weights"]
+    sets = [row for row in done["tables"]["accuracy"] if row["by"] == "set"]
+    assert {(row["group"], row["n"]) for row in sets} == {("3-1", 20), ("3-5", 20)}
+    plain = dnastudy(*words)
+    assert plain.code == 0
+    assert plain.out.startswith("accuracy\n") and "calibrated" not in plain.out
+    assert "--data FOLDER, or with --train and --test" in refused(*words[:6])
+    assert "unknown setting 'pair'" in refused(*words, "--set", "pair=3")
+
+
+def test_a_folder_of_genes_and_rows_without_a_model(dnastudy, files, tmp_path):
+    words = ["--train", files["a"], files["b"], "--by-type", "--set", "order=2", "--out", tmp_path / "by-type"]
+    assert dnastudy("train", "ngram", *words).code == 0
+    for name, file in (("train", "a"), ("validation", "validation"), ("test", "test")):
+        (tmp_path / "genes").mkdir(exist_ok=True)
+        (tmp_path / "genes" / f"{name}.csv").write_bytes(files[file].read_bytes())
+    words = ["--data", tmp_path / "genes", "--set", "min_genes=5", "genes=5", "replicates=100"]
+    words += ["judge=linear on k-mers", "classifiers=[linear on k-mers]"]
+    done = dnastudy("task", "gene-types", "--model", tmp_path / "by-type", *words, "--reference", "--json").json
+    assert {"recovered", "Bayes by its probabilities"} <= {row["what"] for row in done["tables"]["scores"]}
+    assert "recovered: real genes" in {row["what"] for row in done["reference"]["scores"]}
+
+
 @pytest.fixture
 def written(tmp_path):
     """Generated genes and real ones, alike but for their composition; the first ten are training genes."""
@@ -144,7 +182,7 @@ def test_what_cannot_be_compared_is_refused(refused, written, tmp_path):
     assert "few.fa: 4 genes, 10 are needed" in refused("quality", few, "--real", written["real"])
     none = refused("quality", written["made"], "--real", written["real"], "--type", "rRNA")
     assert "0 real genes, 20 are needed" in none
-    assert "written already" in refused(
+    assert "generated already" in refused(
         "quality", written["made"], "--real", written["real"], "--set", "temperatures=[1]"
     )
     assert "no classifier 'forest'" in refused(

@@ -9,6 +9,7 @@ from functools import lru_cache
 
 import numpy as np
 import pytest
+from helpers import english
 
 from dnastudy.core.errors import DataError, SettingsError
 from dnastudy.data import corpora
@@ -25,26 +26,6 @@ from dnastudy.data.corpora import (
 from dnastudy.data.sequences import encode, encode_symbols
 from dnastudy.evaluation import metrics, scoring
 from dnastudy.models import create
-
-WORDS = (
-    "the of and to in a is that it was for on are as with his they at be this have from or one had by word but not "
-    "what all were we when your can said there use an each which she do how their if will up other about out many then "
-    "them these so some her would make like him into time has look two more write go see number no way could people my "
-    "than first water been call who oil its now find long down day did get come made may part quick judge vex zone"
-)
-ENDS = [". ", "! ", "; ", ".\n\n"]
-
-
-def english(characters: int, seed: int = 1) -> str:
-    """Sentences of common words, with capitals, numbers, points and breaks."""
-    random, words = np.random.default_rng(seed), WORDS.split()
-    text = ""
-    while len(text) < characters:
-        sentence = " ".join(random.choice(words, size=random.integers(3, 12)))
-        year = f" in {random.integers(1500, 1900)}" if random.random() < 0.1 else ""
-        text += sentence[0].upper() + sentence[1:] + year + random.choice(ENDS)
-    return text[:characters]
-
 
 TEXT = english(41_234)
 
@@ -177,7 +158,7 @@ def test_corpora_that_cannot_be_made(file, tmp_path):
         vocab_size_of("latin", file)
     with pytest.raises(
         DataError,
-        match=r"no English text; corpus 'english-27' needs one: put a \.txt file into the folder `text` beside the genes",
+        match=r"no English text; corpus 'english-27' needs one: put a \.txt file into the folder `text`",
     ):
         load_corpus("english-27")
     for gone in (tmp_path / "none.txt", tmp_path):

@@ -284,7 +284,7 @@ def test_writing_refuses_what_reading_would(tmp_path):
             write_genes(table, tmp_path / "x.csv")
         assert words in str(error.value)
     for change in ({"id": ["1", "2 b"]}, {"symbol": ["A", "B C"]}, {"description": ["a", "b\n>c"]}):
-        with pytest.raises(DataError, match=r"row 1 .* FASTA cannot hold; write CSV"):
+        with pytest.raises(DataError, match=r"row 1 .* FASTA cannot hold its space or line break; write CSV"):
             write_genes(EXPECTED.assign(**change), tmp_path / "x.fa")
     with pytest.raises(DataError, match="missing column type"):
         check_genes(EXPECTED.drop(columns="type"))

@@ -7,9 +7,10 @@ import pandas as pd
 import pytest
 
 from dnastudy.data.genes import COLUMNS, check_genes, table_hash
+from dnastudy.data.kmers import conditional_entropy, kmer_counts
 from dnastudy.data.sequences import decode, encode, reverse_complement
 from dnastudy.data.simulation import MAX_LENGTH, MarkovSource, _mutate, iid_source, simulate_genes, simulate_study
-from dnastudy.data.statistics import conditional_entropy, describe_part, describe_homologs, kmer_counts
+from dnastudy.data.statistics import describe_homologs, describe_part
 from dnastudy.homology.mmseqs import mmseqs_binary, study_homologs
 
 REAL = json.loads((Path(__file__).parents[2] / "results" / "genes-real.json").read_text())
@@ -194,7 +195,7 @@ def test_samples_repeat():
     ("order", "transition", "words"),
     [
         (6, np.full((4096, 4), 0.25), "order=6"),
-        (1, np.full((1, 4), 0.25), r"wants \(4, 4\)"),
+        (1, np.full((1, 4), 0.25), r"needs \(4, 4\)"),
         (0, [[0.5, 0.5, 0.5, -0.5]], "sum to 1"),
         (0, [[0.5, 0.6, 0, 0]], "sum to 1"),
         (1, np.eye(4), "stationary"),

@@ -252,7 +252,7 @@ def test_waits_as_long_as_asked_and_backs_off(server, tmp_path, no_long_sleep):
 
 def test_retry_after_of_a_day_gives_up_at_once(server, tmp_path, no_long_sleep):
     server.script["/file"] = ["503+long"] * 9
-    with pytest.raises(FetchError, match=r"HTTP 503.*asks to wait 86400 s.*1 try"):
+    with pytest.raises(FetchError, match=r"HTTP 503.*asks to wait 86400 s.*1 attempt"):
         get(server, tmp_path / "file")
     assert not no_long_sleep and list(tmp_path.iterdir()) == []
 
@@ -267,7 +267,7 @@ def test_retry_after_forms():
 @pytest.mark.parametrize("fault", ["503", "stall+noranges", "truncate+noranges"])
 def test_permanent_fault_leaves_nothing(server, tmp_path, fault):
     server.script["/file"] = [fault] * 9
-    with pytest.raises(FetchError, match=rf"^{server.url}/file: .*gave up after 3 tries"):
+    with pytest.raises(FetchError, match=rf"^{server.url}/file: .*gave up after 3 attempts"):
         get(server, tmp_path / "file", retries=2)
     assert len(server.seen) == 3 and list(tmp_path.iterdir()) == []
 
@@ -310,7 +310,7 @@ def test_size_and_sha256_are_checked_too(server, tmp_path, size, sha256):
 
 
 def test_missing_and_forbidden_are_not_tried_again(server, tmp_path):
-    for status, words in (("404", "nothing is there"), ("403", "refuses access")):
+    for status, words in (("404", "there is no such file"), ("403", "refuses access")):
         server.script["/file"] = [status] * 9
         server.seen.clear()
         with pytest.raises(FetchError, match=f"HTTP {status}.*{words}"):
@@ -320,7 +320,7 @@ def test_missing_and_forbidden_are_not_tried_again(server, tmp_path):
 
 
 def test_nobody_there_and_bad_address(tmp_path):
-    with pytest.raises(FetchError, match="gave up after 2 tries"):
+    with pytest.raises(FetchError, match="gave up after 2 attempts"):
         download("http://127.0.0.1:9/file", tmp_path / "file", sha256="0" * 64, retries=1, **QUICK)
     with pytest.raises(FetchError, match="check the address"):
         download("no-such-scheme", tmp_path / "file", sha256="0" * 64, **QUICK)
@@ -352,8 +352,8 @@ def test_unwritable_place(server, tmp_path):
 def test_killed_in_the_middle(server, tmp_path):
     server.script["/file"] = ["stall"]
     code = (
-        f"from dnastudy.download import download; download({server.url + '/file'!r}, {str(tmp_path / 'file')!r}, "
-        f"blob={blob_id(BODY)!r}, timeout=30)"
+        f"from dnastudy.data.sources.http import download; download({server.url + '/file'!r}, "
+        f"{str(tmp_path / 'file')!r}, blob={blob_id(BODY)!r}, timeout=30)"
     )
     process = subprocess.Popen([sys.executable, "-c", code], cwd=catalogue.Path(__file__).parents[2])
     part, end = tmp_path / "file.part", time.monotonic() + 20
@@ -539,7 +539,7 @@ def test_ncbi_is_not_fetched_twice_and_damage_is_found(ncbi, tmp_path):
     (tmp_path / "genes").rename(tmp_path / "old")
     again = fetch(ncbi, tmp_path, today=date(2025, 1, 1))
     assert again["tables"] == card["tables"] and again["date"] == card["date"] and len(ncbi.seen) == requests
-    with pytest.raises(FetchError, match=r"another set, with seed 3 \(asked: 4\)"):
+    with pytest.raises(FetchError, match=r"another set, with seed 3 \(not 4\)"):
         fetch(ncbi, tmp_path, seed=4)
 
 
@@ -572,6 +572,6 @@ def test_ncbi_cut_list_and_foreign_folder(ncbi, tmp_path):
 
 def test_ncbi_error_page_instead_of_a_package(ncbi, tmp_path):
     ncbi.files["/v2/gene/download"] = lambda *args: b"<html>maintenance</html>"
-    with pytest.raises(FetchError, match="not a whole zip file"):
+    with pytest.raises(FetchError, match="not a complete zip file"):
         fetch(ncbi, tmp_path)
     assert not (tmp_path / "genes").exists() and not leftovers(tmp_path)

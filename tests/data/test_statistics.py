@@ -1,19 +1,15 @@
 import json
 import math
 from collections import Counter
+from itertools import product
 
 import numpy as np
 import pandas as pd
 import pytest
 from helpers import gene_frame, random_sequences
 
-from dnastudy.data.statistics import (
-    conditional_entropy,
-    describe_genes,
-    describe_part,
-    describe_homologs,
-    kmer_counts,
-)
+from dnastudy.data.kmers import conditional_entropy, cpg_ratio, gc_share, kmer_counts, kmer_counts_per_sequence
+from dnastudy.data.statistics import describe_genes, describe_homologs, describe_part
 
 
 @pytest.fixture(scope="module")
@@ -32,9 +28,32 @@ def test_kmers_equal_slow_twin(genes, k):
     assert fast == slow and counts.sum() == sum(slow.values())
 
 
-def test_kmers_refuse():
-    with pytest.raises(ValueError, match="k=0"):
-        kmer_counts(["ACGT"], 0)
+@pytest.mark.parametrize("k", [1, 3])
+def test_kmers_per_sequence_equal_slow_twin(genes, k):
+    counts = kmer_counts_per_sequence(genes["sequence"].tolist(), k)
+    assert counts.dtype == np.int32
+    for row, sequence in zip(counts, genes["sequence"], strict=True):
+        slow = slow_kmers([sequence], k)
+        assert {kmer: count for kmer, count in zip(kmers_in_order(k), row, strict=True) if count} == slow
+    assert (counts.sum(axis=0) == kmer_counts(genes["sequence"].tolist(), k).ravel()).all()
+
+
+def kmers_in_order(k):
+    return ["".join(letters) for letters in product("ACGT", repeat=k)]
+
+
+@pytest.mark.parametrize("count", [kmer_counts, kmer_counts_per_sequence])
+@pytest.mark.parametrize("k", [0, 13])
+def test_unsupported_k_is_an_error(count, k):
+    with pytest.raises(ValueError, match=f"k={k}: 1 to 12"):
+        count(["ACGT"], k)
+
+
+def test_gc_and_cpg_of_each_sequence():
+    sequences = ["CGCG", "ACGT", "AAAA", "C", ""]
+    bases, pairs = (kmer_counts_per_sequence(sequences, k) for k in (1, 2))
+    np.testing.assert_array_equal(gc_share(bases), [1, 0.5, 0, 1, np.nan])
+    np.testing.assert_array_equal(cpg_ratio(bases, pairs), [2 / 3 / 0.25, 1 / 3 / (1 / 16), np.nan, np.nan, np.nan])
 
 
 @pytest.mark.parametrize("k", range(4))

@@ -29,20 +29,20 @@ def test_definitions_written_out(scores):
             raw.append(-math.log(rows[i]["ACGT".index(base)]))
         raw.append(-math.log(rows[-1][4]))
         events += len(sequence) + 1
-    found = metrics.summarise(scores)
-    assert found["nucleotide_perplexity"] == pytest.approx(math.exp(np.mean(nats)), rel=1e-12)
-    assert found["bits_per_base"] == pytest.approx(math.log2(found["nucleotide_perplexity"]), rel=1e-12)
-    assert found["paper_perplexity"] == pytest.approx(math.exp(sum(raw) / events), rel=1e-12)
-    assert scoring.quick_perplexity(model, GENES) == pytest.approx(found["nucleotide_perplexity"], rel=1e-12)
-    assert found["genes"] == len(GENES)
-    assert found["nucleotides"] == len(nats)
+    summary = metrics.summarise(scores)
+    assert summary["nucleotide_perplexity"] == pytest.approx(math.exp(np.mean(nats)), rel=1e-12)
+    assert summary["bits_per_base"] == pytest.approx(math.log2(summary["nucleotide_perplexity"]), rel=1e-12)
+    assert summary["paper_perplexity"] == pytest.approx(math.exp(sum(raw) / events), rel=1e-12)
+    assert scoring.quick_perplexity(model, GENES) == pytest.approx(summary["nucleotide_perplexity"], rel=1e-12)
+    assert summary["genes"] == len(GENES)
+    assert summary["nucleotides"] == len(nats)
 
 
 def test_uniform_is_exactly_two_bits_with_no_width():
-    found = metrics.summarise(scoring.score(create("uniform").fit(list(GENES.sequence)), GENES))
-    assert found["bits_per_base"] == pytest.approx(2, abs=1e-12)
-    assert found["interval"] == pytest.approx([4, 4], abs=1e-10)
-    assert found["paper_perplexity"] is None
+    summary = metrics.summarise(scoring.score(create("uniform").fit(list(GENES.sequence)), GENES))
+    assert summary["bits_per_base"] == pytest.approx(2, abs=1e-12)
+    assert summary["interval"] == pytest.approx([4, 4], abs=1e-10)
+    assert summary["paper_perplexity"] is None
 
 
 @pytest.mark.parametrize("order", [0, 1, 3])
@@ -59,7 +59,7 @@ def test_known_entropy_is_recovered(order):
     low, high = bits[order + 1]["bits_per_base_interval"]
     # a sequence starts away from the stationary distribution's memory, and counts are finite: a few thousandths
     assert low - 0.003 <= source.entropy_rate <= high + 0.003
-    assert all(found["bits_per_base"] > source.entropy_rate + 0.02 for n, found in bits.items() if n <= order)
+    assert all(summary["bits_per_base"] > source.entropy_rate + 0.02 for n, summary in bits.items() if n <= order)
 
 
 def test_batches_change_nothing(monkeypatch, scores):
@@ -74,15 +74,15 @@ def test_batches_change_nothing(monkeypatch, scores):
 def test_zero_probability_is_infinite_not_nan():
     model = create("ngram", {"order": 1, "smoothing": "mle"}).fit(["AAAA", "CCCC", "GGGG"])
     scores = scoring.score(model, gene_frame(["ACGT", "ACG", "CC"]))
-    found = metrics.summarise(scores)
-    assert found["nucleotide_perplexity"] == math.inf
-    assert found["paper_perplexity"] == math.inf
-    assert not any(math.isnan(x) for x in found["interval"])
-    assert found["interval"][1] == math.inf
+    summary = metrics.summarise(scores)
+    assert summary["nucleotide_perplexity"] == math.inf
+    assert summary["paper_perplexity"] == math.inf
+    assert not any(math.isnan(x) for x in summary["interval"])
+    assert summary["interval"][1] == math.inf
     assert np.isfinite(metrics.summarise(scores[1:])["nucleotide_perplexity"])
 
 
-def test_interval_covers_the_truth_about_as_often_as_it_says():
+def test_intervals_cover_the_truth_about_as_often_as_their_level():
     """Genes of very different bits: the interval over genes covers, one over nucleotides would be far too narrow."""
     random = np.random.default_rng(0)
     hits, runs = 0, 200
@@ -95,7 +95,7 @@ def test_interval_covers_the_truth_about_as_often_as_it_says():
     assert 0.88 <= hits / runs <= 0.99
 
 
-def test_pairing_sees_a_small_steady_difference(scores):
+def test_a_paired_difference_resolves_a_small_constant_difference(scores):
     shifted = scores.assign(nucleotide_log_prob=scores.nucleotide_log_prob - 0.001 * scores.nucleotides)
     difference = metrics.paired_difference(shifted, scores)
     assert difference["bits_per_base"] == pytest.approx(0.001 / math.log(2), rel=1e-6)
@@ -113,8 +113,8 @@ def test_groups_split_the_whole(scores):
     assert weighted == pytest.approx(metrics.bits_per_base(scores), rel=1e-12)
 
 
-def test_prequential_genes_join_once_they_are_scored():
-    """The second of two equal genes is predicted by the first, and by none without joining."""
+def test_a_prequential_model_is_updated_with_each_scored_gene():
+    """The second of two equal genes is predicted from the first, but not without the update."""
     genes = gene_frame(random_sequences(3, seed=3, low=100) * 2)
     random = np.random.default_rng(4)
     # pairs that differ in one place of ten, so that copying can be learned
@@ -125,8 +125,8 @@ def test_prequential_genes_join_once_they_are_scored():
     ]
     for name in ("ngram", "expert"):
         alone = scoring.score(create(name).fit(train), genes)
-        told = []
-        prequential = scoring.score(create(name).fit(train), genes, told.append, prequential=True)
+        scored = []
+        prequential = scoring.score(create(name).fit(train), genes, scored.append, prequential=True)
         np.testing.assert_allclose(prequential["log_prob"][0], alone["log_prob"][0], rtol=1e-12)
         assert (prequential["nucleotide_log_prob"][3:] > alone["nucleotide_log_prob"][3:] + 3).all()
-        assert told == [1] * 6
+        assert scored == [1] * 6

@@ -13,10 +13,10 @@ DISTANCES = range(1, 14)
 
 def test_independent_nucleotides_have_no_mutual_information():
     genes = random_sequences(300, seed=2, low=200, high=400)
-    found = mutual_information(genes, DISTANCES)
-    assert list(found["distance"]) == list(DISTANCES)
-    assert (found["bits"].abs() < 3e-4).all(), "the bias of counting is taken off"
-    assert (found["low"] <= 3e-4).all()
+    table = mutual_information(genes, DISTANCES)
+    assert list(table["distance"]) == list(DISTANCES)
+    assert (table["bits"].abs() < 3e-4).all(), "the bias of counting is taken off"
+    assert (table["low"] <= 3e-4).all()
     period = codon_period(genes)
     assert period["low"] < 0 < period["high"] and abs(period["bits"]) < 2e-4
 
@@ -30,12 +30,12 @@ def test_a_markov_chain_has_the_mutual_information_of_its_transitions():
         for keep, new in zip(stay[1:], drawn[1:], strict=True):
             codes.append(codes[-1] if keep else int(new))
         genes.append("".join("ACGT"[code] for code in codes))
-    found = mutual_information(genes, [1, 2, 3]).set_index("distance")
+    table = mutual_information(genes, [1, 2, 3]).set_index("distance")
     for distance in (1, 2, 3):
         same = 0.25 + 0.75 * 0.6**distance
         expected = 2 + same * math.log2(same) + (1 - same) * math.log2((1 - same) / 3)
-        assert found.loc[distance, "bits"] == pytest.approx(expected, abs=0.01)
-        assert found.loc[distance, "low"] < expected < found.loc[distance, "high"]
+        assert table.loc[distance, "bits"] == pytest.approx(expected, abs=0.01)
+        assert table.loc[distance, "low"] < expected < table.loc[distance, "high"]
 
 
 def test_codons_increase_the_mutual_information_at_multiples_of_three():
@@ -48,13 +48,13 @@ def test_codons_increase_the_mutual_information_at_multiples_of_three():
         phase = random.integers(0, 3)
         codes[phase::3] = random.choice(4, size=len(codes[phase::3]), p=skewed)
         genes.append("".join("ACGT"[code] for code in codes))
-    found = mutual_information(genes, DISTANCES).set_index("distance")
+    table = mutual_information(genes, DISTANCES).set_index("distance")
     marginal = skewed / 3 + 2 / 3 / 4
     alike = np.outer(skewed, skewed) / 3 + 2 / 3 / 16
     apart = (np.outer(skewed, np.full(4, 0.25)) + np.outer(np.full(4, 0.25), skewed)) / 3 + 1 / 3 / 16
     expected = {True: alike, False: apart}
     bits = {third: (p * np.log2(p / np.outer(marginal, marginal))).sum() for third, p in expected.items()}
-    for distance, row in found.iterrows():
+    for distance, row in table.iterrows():
         assert row["bits"] == pytest.approx(bits[distance % 3 == 0], abs=0.003)
     period = codon_period(genes)
     assert period["bits"] == pytest.approx(bits[True] - bits[False], abs=0.002)

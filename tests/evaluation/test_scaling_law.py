@@ -52,7 +52,7 @@ def noisy(rows, seed=0, noise=0.005):
     random = np.random.default_rng(seed)
     floors, exponents = random.uniform(0, 1.7, rows), random.uniform(0.05, 0.8, rows)
     excesses = random.uniform(0.1, 0.6, rows) * (SYMBOLS[0] / UNIT) ** exponents
-    curves = [curve(*given) for given in zip(floors, excesses, exponents, strict=True)]
+    curves = [curve(*parameters) for parameters in zip(floors, excesses, exponents, strict=True)]
     return np.stack(curves) + random.normal(0, noise, (rows, len(SYMBOLS)))
 
 
@@ -60,10 +60,10 @@ def test_many_curves_at_once_are_as_one_by_one():
     bits = np.vstack([noisy(12), np.sort(noisy(2, seed=1)), np.full((1, len(SYMBOLS)), 1.5)])
     together, alone = fit_power_law(SYMBOLS, bits), [fit_power_law(SYMBOLS, row) for row in bits]
     for name in ("floor", "excess", "error"):
-        found = getattr(together, name)
-        assert found.shape == (15,)
+        values = getattr(together, name)
+        assert values.shape == (15,)
         expected = np.concatenate([getattr(law, name) for law in alone])
-        np.testing.assert_allclose(found, expected, rtol=1e-7, atol=1e-9, err_msg=name)
+        np.testing.assert_allclose(values, expected, rtol=1e-7, atol=1e-9, err_msg=name)
     for symbols in (1e3, 2e7):
         np.testing.assert_allclose(together.at(symbols), [law.at(symbols)[0] for law in alone], rtol=1e-9)
 
@@ -78,14 +78,14 @@ def test_the_order_of_the_points_does_not_matter():
 def test_noisy_curves_are_fitted_as_by_a_general_optimiser(row):
     bits = noisy(12, seed=5)[row]
 
-    def residuals(given):
-        return curve(*given) - bits
+    def residuals(parameters):
+        return curve(*parameters) - bits
 
     starts = [(bits.min() * share, 0.3, exponent) for share in (0.1, 1) for exponent in (0.05, 0.3, 1)]
     bounds = ([0, 0, EXPONENTS[0]], [np.inf, np.inf, EXPONENTS[-1]])
     best = min(
         (least_squares(residuals, start, bounds=bounds, xtol=1e-13, ftol=1e-13, gtol=1e-13) for start in starts),
-        key=lambda found: found.cost,
+        key=lambda result: result.cost,
     )
     error = math.sqrt(2 * best.cost / len(bits))
     law = fit_power_law(SYMBOLS, bits)
@@ -120,9 +120,9 @@ def test_bits_and_the_symbols_they_need_lead_back_to_each_other():
     for symbols in (1e3, UNIT, 1e9):
         np.testing.assert_allclose(law.needed(law.at(symbols)), symbols, rtol=1e-6)
     wanted = law.floor + 0.01
-    found = law.needed(wanted)
+    needed = law.needed(wanted)
     reached = [PowerLaw(*(getattr(law, name)[i : i + 1] for name in ("floor", "excess", "exponent")), law.unit,
-                        law.error).at(symbols)[0] for i, symbols in enumerate(found)]  # fmt: skip
+                        law.error).at(symbols)[0] for i, symbols in enumerate(needed)]  # fmt: skip
     np.testing.assert_allclose(reached, wanted, rtol=1e-9)
 
 

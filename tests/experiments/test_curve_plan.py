@@ -1,26 +1,24 @@
-"""Learning curves: each point is one run, on a part that lies in the next larger one, and all are tested alike."""
+"""Plan of the learning curves: each point is a run on a part of the next larger one, and all are tested alike."""
 
 import json
 import math
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 import yaml
-from test_corpora import english
-from test_mmseqs import needs_mmseqs
+from helpers import english
+from planted_homologs import needs_mmseqs
 
 from dnastudy import models
 from dnastudy.core.errors import ModelError, SettingsError
 from dnastudy.data.corpora import ENGLISH, load_corpus, markov_source
 from dnastudy.data.splits import random_split
 from dnastudy.evaluation import metrics, scoring
-from dnastudy.experiments.curve_plan import curve_of, curve_runs, find_any, grid, points, text_runs
-from dnastudy.experiments.plan import NEURAL
+from dnastudy.experiments.curve_plan import curve_runs, find_any, grid, text_runs
+from dnastudy.experiments.identity import run_id
 from dnastudy.experiments.profile import PROFILES, load_profile
 from dnastudy.experiments.store import Store
-from dnastudy.experiments.identity import run_id
 from dnastudy.homology import mmseqs
 from dnastudy.homology.mmseqs import nearest_homologs
 
@@ -31,9 +29,10 @@ MODELS = {
     "witten-bell": {"model": "ngram", "settings": {"order": 6}},
     "expert": {"model": "expert"},
     "lstm": {"model": "lstm", "settings": TINY},
-    "transformer": {"model": "transformer", "settings": {"d_model": 8, "n_heads": 1, "n_layers": 1}, "fractions": [0.25, 1]},
-    "lstm-paper": {"model": "lstm", "preset": "paper-128-256-2", "settings": {"epochs": 7}, "fractions": [1, 0.5],
-                   "seeds": [2]},
+    "transformer": {"model": "transformer", "settings": {"d_model": 8, "n_heads": 1, "n_layers": 1},
+                    "fractions": [0.25, 1]},
+    "lstm-published": {"model": "lstm", "preset": "paper-128-256-2", "settings": {"epochs": 7}, "fractions": [1, 0.5],
+                       "seeds": [2]},
 }  # fmt: skip
 TEXTS = {
     "corpora": [*ENGLISH, "source-0", "source-2"],
@@ -92,97 +91,94 @@ def cut_at_random(monkeypatch):
 
 @pytest.fixture
 def store(tmp_path):
-    return Store(tmp_path / "store", carried=None)
+    return Store(tmp_path / "store", precomputed_folder=None)
 
 
-def of_genes(planned, model):
-    return [run for run in planned if run.name.rsplit("-", 3)[0] == f"curve-{model}"]
+def of_genes(runs, group):
+    """Runs of one curve on genes."""
+    return [run for run in runs if run.group == group and not run.corpus]
 
 
-def named(planned, model, **wanted):
-    """Runs of one curve that have these values, by fraction."""
-    chosen = of_genes(planned, model)
-    return {run.fraction: run for run in chosen if all(getattr(run, key) == value for key, value in wanted.items())}
+def by_fraction(runs, group, **values):
+    """Runs of one curve on genes that have these values, by fraction."""
+    return {r.fraction: r for r in of_genes(runs, group) if all(getattr(r, key) == values[key] for key in values)}
 
 
-def of_text(planned, model, corpus, seed=1):
-    return {
-        r.fraction: r
-        for r in planned
-        if r.name.startswith(f"curve-{model}-") and (r.corpus, r.subset) == (corpus, seed)
-    }
+def of_text(runs, group, corpus, seed=1):
+    """Runs of one curve on a text and of one seed, by fraction."""
+    return {run.fraction: run for run in runs if (run.group, run.corpus, run.subset) == (group, corpus, seed)}
 
 
 # which runs there are
 
 
 def test_every_model_has_every_point_on_both_splits(profile):
-    planned = curve_runs(profile)
-    assert {run.replicates for run in planned} == {100}
-    assert {(run.test, run.prequential, run.corpus, *run.update, *run.train) for run in planned} == {
+    runs = curve_runs(profile)
+    assert {run.replicates for run in runs} == {100}
+    assert {(run.test, run.prequential, run.corpus, *run.update, *run.train) for run in runs} == {
         ("test", False, "", "train")
     }
     for split in ("own", "family"):
         for name in ("laplace", "witten-bell", "expert", "lstm"):
             for seed in (1, 2):
-                found = set(named(planned, name, split=split, subset=seed))
+                fractions = set(by_fraction(runs, name, split=split, subset=seed))
                 once = seed == 2 and name in ("laplace", "witten-bell")
-                assert found == set(FRACTIONS) - ({1} if once else set()), (split, name, seed)
-        assert set(named(planned, "transformer", split=split, subset=2)) == {1, 0.25}
-        assert set(named(planned, "lstm-paper", split=split, subset=2)) == {1, 0.5}
-        assert not named(planned, "lstm-paper", split=split, subset=1)
-    assert len(planned) == 2 * (2 * (4 + 3) + 2 * (4 + 4) + 2 * 2 + 2)
+                assert fractions == set(FRACTIONS) - ({1} if once else set()), (split, name, seed)
+        assert set(by_fraction(runs, "transformer", split=split, subset=2)) == {1, 0.25}
+        assert set(by_fraction(runs, "lstm-published", split=split, subset=2)) == {1, 0.5}
+        assert not by_fraction(runs, "lstm-published", split=split, subset=1)
+    assert len(runs) == 2 * (2 * (4 + 3) + 2 * (4 + 4) + 2 * 2 + 2)
 
 
 def test_a_model_without_a_seed_has_one_point_with_all_genes(profile):
-    planned = curve_runs(profile)
+    runs = curve_runs(profile)
     for split in ("own", "family"):
-        whole = [run for run in planned if (run.split, run.fraction) == (split, 1)]
+        whole = [run for run in runs if (run.split, run.fraction) == (split, 1)]
         assert sum(run.model == "ngram" for run in whole) == 2
         for name in ("lstm", "expert"):
             assert [run.settings["seed"] for run in of_genes(whole, name)] == [1, 2]
-    assert all("seed" not in run.settings for run in planned if run.model == "ngram")
-    assert all(run.settings["seed"] == run.subset for run in planned if run.model != "ngram")
+    assert all("seed" not in run.settings for run in runs if run.model == "ngram")
+    assert all(run.settings["seed"] == run.subset for run in runs if run.model != "ngram")
 
 
 def test_the_first_seed_and_all_genes_come_first(profile):
-    planned = curve_runs(profile)
-    assert [run.subset for run in planned] == sorted(run.subset for run in planned)
+    runs = curve_runs(profile)
+    assert [run.subset for run in runs] == sorted(run.subset for run in runs)
     for seed in (1, 2):
         for name in MODELS:
-            fractions = [run.fraction for run in of_genes(planned, name) if run.subset == seed]
+            fractions = [run.fraction for run in of_genes(runs, name) if run.subset == seed]
             assert fractions == sorted(fractions, reverse=True)
 
 
-def test_networks_read_a_part_more_often_by_the_root_of_its_share(profile, dataset):
-    planned = curve_runs(profile)
-    assert {f: run.settings["epochs"] for f, run in named(planned, "lstm", subset=1).items()} == {
+def test_networks_are_trained_on_a_part_more_often_by_the_root_of_its_share(profile, dataset):
+    runs = curve_runs(profile)
+    assert {f: run.settings["epochs"] for f, run in by_fraction(runs, "lstm", subset=1).items()} == {
         1: 2, 0.5: 3, 0.25: 4, 0.125: 6
     }  # fmt: skip
     default = models.model_class("transformer").Settings().epochs
-    assert {f: run.settings["epochs"] for f, run in named(planned, "transformer", subset=1).items()} == {
+    assert {f: run.settings["epochs"] for f, run in by_fraction(runs, "transformer", subset=1).items()} == {
         1: default, 0.25: 2 * default
     }  # fmt: skip
-    assert named(planned, "lstm-paper", subset=2)[0.5].settings["epochs"] == round(7 * 2**0.5)
+    assert by_fraction(runs, "lstm-published", subset=2)[0.5].settings["epochs"] == round(7 * 2**0.5)
     for run in text_runs(profile, dataset):
         assert run.settings.get("epochs") == (round(2 / run.fraction**0.5) if run.model == "lstm" else None)
-    assert all("epochs" not in run.settings for run in planned if run.model not in NEURAL)
+    assert all("epochs" not in run.settings for run in runs if run.model not in ("lstm", "transformer"))
 
 
-def test_a_preset_is_the_paper_s_but_for_what_is_set(profile):
-    run = named(curve_runs(profile), "lstm-paper", split="own")[1]
+def test_settings_of_a_curve_differ_from_its_preset_where_they_are_set(profile):
+    run = by_fraction(curve_runs(profile), "lstm-published", split="own")[1]
     preset = models.model_class("lstm").preset("paper-128-256-2")
     assert run.settings == {**preset, "epochs": 7, "seed": 2}
-    assert run.settings["embedding"] == 128 and run.settings["end"] is False
+    assert run.settings["embedding_size"] == 128 and run.settings["end"] is False
 
 
 def test_names_are_unique_and_lead_back_to_their_run(make, dataset, monkeypatch):
     profile = make()
     monkeypatch.setattr(type(profile), "dataset", lambda self: dataset)
-    planned = grid(profile)
-    assert planned == [*curve_runs(profile), *text_runs(profile, dataset)]
-    assert len({run.name for run in planned}) == len(planned)
-    for run in planned[::7]:
+    runs = grid(profile)
+    assert runs == [*curve_runs(profile), *text_runs(profile, dataset)]
+    assert len({run.name for run in runs}) == len(runs)
+    for run in runs[::7]:
         assert find_any(profile, run.name) == run
     assert find_any(profile, "laplace-train-3").settings == {"order": 3, "smoothing": "laplace"}
     for name in ("curve-lstm-own-3-1", "laplace-train-4"):
@@ -193,32 +189,32 @@ def test_names_are_unique_and_lead_back_to_their_run(make, dataset, monkeypatch)
 def test_names_are_unique_for_any_shares(make, dataset):
     fractions = [1, 0.8, 0.75, 0.6, 0.5, 0.45, 0.4, 1 / 3]
     curves = {**CURVES, "fractions": fractions, "texts": {**TEXTS, "fractions": fractions}}
-    planned = [*curve_runs(make(curves)), *text_runs(make(curves), dataset)]
-    assert len({run.name for run in planned}) == len(planned)
+    runs = [*curve_runs(make(curves)), *text_runs(make(curves), dataset)]
+    assert len({run.name for run in runs}) == len(runs)
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in PROFILES.glob("*.yaml")))
 def test_the_points_of_every_shipped_profile_can_be_made(name, dataset):
     profile = load_profile(name)
-    planned = [*curve_runs(profile), *text_runs(profile, dataset)]
-    assert planned and len({run.name for run in planned}) == len(planned)
-    for run in planned:
+    runs = [*curve_runs(profile), *text_runs(profile, dataset)]
+    assert runs and len({run.name for run in runs}) == len(runs)
+    for run in runs:
         known = models.model_class(run.model).Settings.parse(run.settings, run.name)
         assert known.model_dump().items() >= run.settings.items()
 
 
 def test_ids_differ_but_for_the_same_model_on_the_same_genes(profile, dataset, store, cut_at_random):
-    found = {}
+    ids = {}
     for run in [*curve_runs(profile), *text_runs(profile, dataset)]:
         genes = store.genes(run, dataset)
         settings = models.model_class(run.model).Settings.parse(run.settings, run.model).model_dump(mode="json")
         point = json.dumps([run.model, settings, [genes.hashes[part] for part in ("train", "validation", "test")]])
-        found.setdefault(point, set()).add(run_id(run, genes))
-    assert all(len(ids) == 1 for ids in found.values())
-    assert len(set.union(*found.values())) == len(found) == len([*curve_runs(profile), *text_runs(profile, dataset)])
+        ids.setdefault(point, set()).add(run_id(run, genes))
+    assert all(len(names) == 1 for names in ids.values())
+    assert len(set.union(*ids.values())) == len(ids) == len([*curve_runs(profile), *text_runs(profile, dataset)])
     assert len(cut_at_random) == 1, "genes are split by family once"
-    # a name, and how a part was asked for, are no part of what it is
-    run = named(curve_runs(profile), "lstm", split="own")[1]
+    # neither its name nor how a part was drawn identifies a run
+    run = by_fraction(curve_runs(profile), "lstm", split="own")[1]
     again = run.model_copy(update={"name": "another", "subset": 5})
     assert run_id(again, store.genes(again, dataset)) == run_id(run, store.genes(run, dataset))
 
@@ -234,13 +230,13 @@ def test_texts_are_left_out_where_there_is_none(profile, dataset):
 
 
 def test_points_on_texts(profile, dataset):
-    planned = text_runs(profile, dataset)
-    assert {run.symbols for run in planned} == {40_000} and {run.split for run in planned} == {"own"}
+    runs = text_runs(profile, dataset)
+    assert {run.symbols for run in runs} == {40_000} and {run.split for run in runs} == {"own"}
     for corpus in TEXTS["corpora"]:
-        assert list(of_text(planned, "witten-bell", corpus, 1)) == [1, 0.25]
-        assert list(of_text(planned, "witten-bell", corpus, 2)) == [0.25]
-        assert list(of_text(planned, "lstm", corpus, 1)) == list(of_text(planned, "lstm", corpus, 2)) == [1, 0.25]
-    assert {run.settings["seed"] for run in planned if run.model == "lstm" and run.subset == 2} == {2}
+        assert list(of_text(runs, "witten-bell", corpus, 1)) == [1, 0.25]
+        assert list(of_text(runs, "witten-bell", corpus, 2)) == [0.25]
+        assert list(of_text(runs, "lstm", corpus, 1)) == list(of_text(runs, "lstm", corpus, 2)) == [1, 0.25]
+    assert {run.settings["seed"] for run in runs if run.model == "lstm" and run.subset == 2} == {2}
 
 
 def test_no_points_without_curves(make, dataset):
@@ -250,50 +246,50 @@ def test_no_points_without_curves(make, dataset):
 
 @pytest.mark.parametrize("corpus", TEXTS["corpora"])
 def test_contexts_of_other_alphabets_are_as_many_as_fit_into_those_of_nucleotides(corpus, profile, dataset):
-    planned, letters = text_runs(profile, dataset), load_corpus(corpus, dataset.text, 40_000).letters
-    for model, longest, most in (("witten-bell", "order", 6), ("lstm", "context", 3)):
-        for run in of_text(planned, model, corpus).values():
-            assert run.settings.get("letters", 4) == letters
+    runs, vocab_size = text_runs(profile, dataset), load_corpus(corpus, dataset.text, 40_000).vocab_size
+    for model, longest, most in (("witten-bell", "order", 6), ("lstm", "kmer_size", 3)):
+        for run in of_text(runs, model, corpus).values():
+            assert run.settings.get("vocab_size", 4) == vocab_size
             length = run.settings[longest]
-            assert length == 1 or letters**length <= 4**most
-            assert letters ** (length + 1) > 4**most
+            assert length == 1 or vocab_size**length <= 4**most
+            assert vocab_size ** (length + 1) > 4**most
             known = models.model_class(run.model).Settings.parse(run.settings, run.model)
-            assert (known.letters, getattr(known, longest)) == (letters, length)
+            assert (known.vocab_size, getattr(known, longest)) == (vocab_size, length)
 
 
 def test_default_contexts_are_shortened_too(make, dataset):
     plain = {"witten-bell": {"model": "ngram"}, "lstm": {"model": "lstm"}}
     texts = {**TEXTS, "corpora": ["english-8", "english-27", "english-4"], "fractions": [1]}
-    found = {(r.model, r.corpus): r.settings for r in text_runs(make({"models": plain, "texts": texts}), dataset)}
-    assert found["ngram", "english-8"] == {"vocab_size": 8, "order": 5}  # 8^5 <= 4^8 < 8^6
-    assert found["ngram", "english-27"] == {"vocab_size": 27, "order": 3}
-    assert found["lstm", "english-27"]["context"] == 3 and "context" not in found["lstm", "english-4"]
+    settings = {(r.model, r.corpus): r.settings for r in text_runs(make({"models": plain, "texts": texts}), dataset)}
+    assert settings["ngram", "english-8"] == {"vocab_size": 8, "order": 5}  # 8^5 <= 4^8 < 8^6
+    assert settings["ngram", "english-27"] == {"vocab_size": 27, "order": 3}
+    assert settings["lstm", "english-27"]["kmer_size"] == 3 and "kmer_size" not in settings["lstm", "english-4"]
 
 
-def test_the_alphabet_of_a_point_is_that_of_the_text_it_learns_from(make, dataset, tmp_path):
-    """A character that only stands behind the part of the text that is read is no letter, and one within it is."""
+def test_the_alphabet_of_a_point_is_that_of_the_text_it_is_trained_on(make, dataset, tmp_path):
+    """A character that occurs only after the part of the text that is used is no letter; one within it is."""
     text = english(48_000)
     late = tmp_path / "late.txt"
     late.write_text(text[:45_000] + "@#" + text[45_000:])
     dataset = replace(dataset, text=late)
     few = len(set(text[:40_000]))
-    for symbols, letters in ((40_000, few), (47_000, len(set(late.read_text()[:47_000])))):
+    for symbols, vocab_size in ((40_000, few), (47_000, len(set(late.read_text()[:47_000])))):
         profile = make({**CURVES, "texts": {**TEXTS, "symbols": symbols, "corpora": ["english"]}})
-        assert load_corpus("english", late, symbols).letters == letters
-        assert {run.settings["letters"] for run in text_runs(profile, dataset)} == {letters}
+        assert load_corpus("english", late, symbols).vocab_size == vocab_size
+        assert {run.settings["vocab_size"] for run in text_runs(profile, dataset)} == {vocab_size}
 
 
-def test_models_without_letters_learn_sources_and_are_refused_on_other_texts(make, dataset):
+def test_models_of_four_letters_take_sources_and_are_refused_on_other_texts(make, dataset):
     profile = make({**CURVES, "texts": {**TEXTS, "corpora": ["source-2", "english-4"], "models": ["expert"]}})
-    planned = text_runs(profile, dataset)
-    assert {run.corpus for run in planned} == {"source-2", "english-4"}
-    assert all(run.settings == {"seed": run.subset} for run in planned)
+    runs = text_runs(profile, dataset)
+    assert {run.corpus for run in runs} == {"source-2", "english-4"}
+    assert all(run.settings == {"seed": run.subset} for run in runs)
     profile = make({**CURVES, "texts": {**TEXTS, "corpora": ["english-27"], "models": ["expert"]}})
     with pytest.raises(SettingsError, match=r"expert.*27 letters"):
         text_runs(profile, dataset)
 
 
-def test_what_a_profile_names_wrongly_is_named(make, dataset):
+def test_mistakes_in_the_curves_of_a_profile_are_named(make, dataset):
     with pytest.raises(SettingsError, match="unknown corpus 'latin'"):
         text_runs(make({**CURVES, "texts": {**TEXTS, "corpora": ["latin"]}}), dataset)
     with pytest.raises(SettingsError, match=r"'lstn'.*(laplace|lstm)"):
@@ -316,13 +312,13 @@ def test_what_a_profile_names_wrongly_is_named(make, dataset):
 
 @pytest.mark.parametrize("split", ["own", "family"])
 def test_parts_nest_within_a_seed_and_differ_between_seeds(split, profile, dataset, store, cut_at_random):
-    planned = curve_runs(profile)
-    whole = store.genes(named(planned, "laplace", split=split)[1], dataset)
+    runs = curve_runs(profile)
+    whole = store.genes(by_fraction(runs, "laplace", split=split)[1], dataset)
     parts = {}
     for seed in (1, 2):
         larger = whole
         for fraction in FRACTIONS[1:]:
-            genes = store.genes(named(planned, "laplace", split=split, subset=seed)[fraction], dataset)
+            genes = store.genes(by_fraction(runs, "laplace", split=split, subset=seed)[fraction], dataset)
             for name in ("train", "validation"):
                 frame, ids = genes.splits[name], set(genes.splits[name]["id"])
                 assert ids < set(larger.splits[name]["id"])
@@ -339,20 +335,20 @@ def test_parts_nest_within_a_seed_and_differ_between_seeds(split, profile, datas
 
 
 def test_all_models_of_a_point_get_the_same_genes(profile, dataset, store):
-    planned = [run for run in curve_runs(profile) if (run.split, run.fraction, run.subset) == ("own", 0.25, 2)]
-    assert {run.model for run in planned} == {"ngram", "expert", "lstm", "transformer"}
-    assert len({store.genes(run, dataset).hashes["train"] for run in planned}) == 1
+    runs = [run for run in curve_runs(profile) if (run.split, run.fraction, run.subset) == ("own", 0.25, 2)]
+    assert {run.model for run in runs} == {"ngram", "expert", "lstm", "transformer"}
+    assert len({store.genes(run, dataset).hashes["train"] for run in runs}) == 1
 
 
 @pytest.mark.parametrize("split", ["own", "family"])
 def test_the_test_genes_are_the_same_for_all_fractions(split, profile, dataset, store, cut_at_random):
-    planned = [run for run in curve_runs(profile) if run.split == split]
-    assert len({store.genes(run, dataset).hashes["test"] for run in planned}) == 1
+    runs = [run for run in curve_runs(profile) if run.split == split]
+    assert len({store.genes(run, dataset).hashes["test"] for run in runs}) == 1
 
 
 @needs_mmseqs
-def test_no_test_gene_of_the_family_split_has_a_training_relative(profile, dataset, store):
-    run = named(curve_runs(profile), "laplace", split="family")[1]
+def test_no_test_gene_of_the_family_split_has_a_homolog_in_training(profile, dataset, store):
+    run = by_fraction(curve_runs(profile), "laplace", split="family")[1]
     genes, own = store.genes(run, dataset), store.genes(run.model_copy(update={"split": "own"}), dataset)
     parts = [genes.train, genes.validation, genes.test]
     ids = [name for part in parts for name in part["id"]]
@@ -366,24 +362,24 @@ def test_no_test_gene_of_the_family_split_has_a_training_relative(profile, datas
 
 
 def test_parts_of_a_text_nest_and_are_tested_alike(profile, dataset, store):
-    planned = text_runs(profile, dataset)
+    runs = text_runs(profile, dataset)
     for corpus in TEXTS["corpora"]:
-        whole, part = (store.genes(of_text(planned, "lstm", corpus)[f], dataset) for f in (1, 0.25))
-        other = store.genes(of_text(planned, "lstm", corpus, 2)[0.25], dataset)
+        whole, part = (store.genes(of_text(runs, "lstm", corpus)[f], dataset) for f in (1, 0.25))
+        other = store.genes(of_text(runs, "lstm", corpus, 2)[0.25], dataset)
         assert len(whole.train) == 80 and len(part.train) == 20
         assert set(part.train["id"]) < set(whole.train["id"]) and set(part.train["id"]) != set(other.train["id"])
         assert part.hashes["test"] == other.hashes["test"] == whole.hashes["test"]
         assert whole.name == part.name == corpus
-        assert part.letters == whole.letters == of_text(planned, "lstm", corpus)[1].settings.get("letters", 4)
+        assert part.vocab_size == whole.vocab_size == of_text(runs, "lstm", corpus)[1].settings.get("vocab_size", 4)
 
 
 # computing points
 
 
 def test_a_run_on_half_of_the_genes_says_so(profile, dataset, store):
-    planned = named(curve_runs(profile), "laplace", split="own", subset=1)
-    genes = store.genes(planned[0.5], dataset)
-    record = store.get(planned[0.5], dataset).record
+    runs = by_fraction(curve_runs(profile), "laplace", split="own", subset=1)
+    genes = store.genes(runs[0.5], dataset)
+    record = store.get(runs[0.5], dataset).record
     data = record["data"]
     assert (data["split"], data["fraction"], data["subset"]) == ("own", 0.5, 1)
     assert data["train_genes"] == len(genes.train) == round(len(dataset.train) / 2)
@@ -391,24 +387,24 @@ def test_a_run_on_half_of_the_genes_says_so(profile, dataset, store):
     assert data["sha256"] == {"train": genes.hashes["train"], "test": dataset.hashes["test"]}
     assert data["description"] == (f"{dataset.description}, 1/2 of the training and validation genes (seed 1)")
     assert record["metrics"]["genes"] == len(dataset.test)
-    model = models.create("ngram", planned[0.5].settings).fit(list(genes.train["sequence"]))
+    model = models.create("ngram", runs[0.5].settings).fit(list(genes.train["sequence"]))
     bits = metrics.bits_per_base(scoring.score(model, dataset.test))
     assert record["metrics"]["bits_per_base"] == pytest.approx(bits, rel=1e-12)
     assert record["validation_perplexity"] == pytest.approx(scoring.quick_perplexity(model, genes.validation))
-    whole = store.get(planned[1], dataset).record
+    whole = store.get(runs[1], dataset).record
     assert (whole["data"]["fraction"], whole["data"]["subset"]) == (1, None)
     assert whole["data"]["train_genes"] == len(dataset.train) and whole["id"] != record["id"]
 
 
 def test_a_run_on_the_family_split_says_so(profile, dataset, store, cut_at_random):
-    run = named(curve_runs(profile), "laplace", split="family", subset=2)[0.5]
+    run = by_fraction(curve_runs(profile), "laplace", split="family", subset=2)[0.5]
     record, genes = store.get(run, dataset).record, store.genes(run, dataset)
     data = record["data"]
     assert (data["split"], data["fraction"], data["subset"]) == ("family", 0.5, 2)
     assert data["train_genes"] == len(genes.train) and data["sha256"]["test"] == genes.hashes["test"]
     assert "split anew by family (seed 1), 1/2 of the training" in data["description"]
     assert data["sha256"]["test"] != dataset.hashes["test"]
-    again = Store(store.root, carried=None)
+    again = Store(store.root, precomputed_folder=None)
     assert again.finished(run, dataset).record == record and len(cut_at_random) == 1
 
 
@@ -421,7 +417,7 @@ def test_a_point_on_a_text_is_computed(model, corpus, profile, dataset, store):
     assert (data["name"], data["fraction"], data["subset"], data["train_genes"]) == (corpus, 0.25, 1, 20)
     assert data["train_nucleotides"] == 20 * 400 and result.metrics["nucleotides"] == 10 * 400
     assert data["description"].startswith(load_corpus(corpus, dataset.text, 40_000).description)
-    assert result.record["settings"]["letters"] == genes.vocab_size
+    assert result.record["settings"]["vocab_size"] == genes.vocab_size
     again = result.model()
     assert again.settings.vocab_size == genes.vocab_size
     bits = metrics.bits_per_base(scoring.score(again, genes.test))
@@ -435,36 +431,7 @@ def test_a_point_on_a_text_is_computed(model, corpus, profile, dataset, store):
     assert store.get(run, dataset).record == result.record
 
 
-def test_more_text_is_learned_from(profile, dataset, store):
-    planned = of_text(text_runs(profile, dataset), "witten-bell", "source-2")
-    few, all_of_it = (store.get(planned[fraction], dataset).metrics["bits_per_base"] for fraction in (0.25, 1))
+def test_more_text_brings_a_model_closer_to_the_entropy(profile, dataset, store):
+    runs = of_text(text_runs(profile, dataset), "witten-bell", "source-2")
+    few, all_of_it = (store.get(runs[fraction], dataset).metrics["bits_per_base"] for fraction in (0.25, 1))
     assert markov_source("source-2").entropy_rate - 0.05 < all_of_it < few
-
-
-# points and curves
-
-
-def test_points_are_means_over_seeds(profile, dataset, store):
-    planned = [
-        run for seed in (1, 2) for run in named(curve_runs(profile), "laplace", split="own", subset=seed).values()
-    ]
-    results = [store.get(run, dataset) for run in planned]
-    found = points(results, 100)
-    assert [point.seeds for point in found] == [2, 2, 2, 1]
-    for point, fraction in zip(found, sorted(FRACTIONS), strict=True):
-        records = [result.record for result in results if result.record["data"]["fraction"] == fraction]
-        assert point.bits.shape == (101,)
-        assert point.bits[0] == pytest.approx(np.mean([record["metrics"]["bits_per_base"] for record in records]))
-        assert point.symbols == np.mean([record["data"]["train_nucleotides"] for record in records])
-        assert point.parameters == np.mean([record["parameters"] for record in records])
-        low, high = point.interval
-        assert low < point.bits[0] < high
-    assert found[-1].interval == tuple(results[0].metrics["bits_per_base_interval"]), "one seed: over genes alone"
-    assert np.diff([point.symbols for point in found]).min() > 0
-    chosen = np.arange(len(dataset.test)) < 20
-    some = points(results, 100, chosen)[-1]
-    scores = results[0].scores()[:20]
-    assert some.bits[0] == pytest.approx(metrics.bits_per_base(scores))
-    law = curve_of(found)
-    assert law.floor.shape == (101,) and np.isfinite(law.at(found[0].symbols)).all()
-    assert law.at(found[0].symbols)[0] == pytest.approx(found[0].bits[0], abs=0.05)

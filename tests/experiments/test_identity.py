@@ -204,8 +204,6 @@ def test_a_model_that_uses_types_is_identified_by_them():
 
 
 def test_silent_files_hold_no_computation_of_models_or_metrics():
-    silent = Sources()
     for module in SILENT:
-        rooms = {name.split(".")[0] for name in silent.imports(module)}
-        assert not rooms & {"evaluation", "tasks", "experiments"}, module
-    assert tuple(sorted(SILENT)) == code.SILENT
+        rooms = {name.split(".")[0] for name in sources().imports(module) if "." in name}
+        assert not rooms & {"evaluation", "tasks", "experiments", "models", "homology", "data"}, module

@@ -1,14 +1,14 @@
-"""The search over settings: seeded, kept on disk, going on where it was killed, blind to the test genes."""
+"""The search over settings: seeded, kept on disk, continued where it was killed, blind to the test genes."""
 
 import json
 import os
 import signal
 import subprocess
 import sys
-import time
 
 import optuna
 import pytest
+from helpers import HANG, wait_for
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
@@ -39,7 +39,7 @@ def test_every_setting_searched_exists():
                     models.model_class(model).Settings.parse({name: value}, model)
 
 
-def test_a_sweep_repeats_goes_on_and_sees_no_test_gene(dataset, tmp_path, monkeypatch):
+def test_a_sweep_repeats_continues_and_uses_no_test_gene(dataset, tmp_path, monkeypatch):
     monkeypatch.setenv("DNASTUDY_STORE", str(tmp_path / "store"))
     whole = sweep("lstm", dataset, tmp_path / "a", 4, seed=5, fixed=FIXED)
     assert len(params(whole)) == 4 and len({json.dumps(p) for p in params(whole)}) == 4
@@ -47,80 +47,69 @@ def test_a_sweep_repeats_goes_on_and_sees_no_test_gene(dataset, tmp_path, monkey
     assert params(sweep("lstm", dataset, tmp_path / "b", 4, seed=5, fixed=FIXED)) == params(whole)
     assert params(sweep("lstm", dataset, tmp_path / "c", 2, seed=6, fixed=FIXED)) != params(whole)[:2]
     table = trial_table(whole)
-    assert table["validation_perplexity"].is_monotonic_increasing and not {"layers", "embedding"} & set(table)
-    assert not (tmp_path / "store" / "runs").exists()  # nothing was scored on the test genes
+    assert table["validation_perplexity"].is_monotonic_increasing and not {"n_layers", "embedding_size"} & set(table)
+    assert not (tmp_path / "store" / "scores").exists(), "nothing was scored on the test genes"
 
 
 def test_settings_that_do_not_train_are_a_result(dataset, tmp_path, monkeypatch):
     monkeypatch.setenv("DNASTUDY_STORE", str(tmp_path / "store"))
-    works, asked = Store.fit, []
+    original, runs = Store.fit, []
 
     def fit(store, run, *more):
-        asked.append(run.name)
-        if len(asked) == 1:
+        runs.append(run.name)
+        if len(runs) == 1:
             raise TrainingError("the loss is no number at step 3")
-        return works(store, run, *more)
+        return original(store, run, *more)
 
     monkeypatch.setattr(Store, "fit", fit)
     with pytest.raises(ModelError, match=r"none of its trials could be trained.*no number at step 3"):
         sweep("lstm", dataset, tmp_path / "a", 1, seed=5, fixed=FIXED)
-    found = sweep("lstm", dataset, tmp_path / "a", 2, seed=5, fixed=FIXED)
-    assert found.trials[0].user_attrs["error"] == "the loss is no number at step 3"
-    assert trial_table(found)["trial"].tolist() == [1]
+    study = sweep("lstm", dataset, tmp_path / "a", 2, seed=5, fixed=FIXED)
+    assert study.trials[0].user_attrs["error"] == "the loss is no number at step 3"
+    assert trial_table(study)["trial"].tolist() == [1]
 
 
-def test_what_is_no_fault_of_the_settings_ends_the_sweep_and_no_trial(dataset, tmp_path, monkeypatch):
+def test_an_error_that_the_settings_did_not_cause_ends_the_sweep_and_repeats_the_trial(dataset, tmp_path, monkeypatch):
     monkeypatch.setenv("DNASTUDY_STORE", str(tmp_path / "store"))
-    with monkeypatch.context() as machine:
-        machine.setenv("DNASTUDY_ACCELERATOR", "abacus")
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setenv("DNASTUDY_ACCELERATOR", "abacus")
         with pytest.raises(SettingsError, match="abacus"):
             sweep("lstm", dataset, tmp_path / "a", 1, seed=5, fixed=FIXED)
-    found = sweep("lstm", dataset, tmp_path / "a", 1, seed=5, fixed=FIXED)
-    assert [trial.state.name for trial in found.trials] == ["FAIL", "COMPLETE"]
-    assert found.trials[1].params == found.trials[0].params
+    study = sweep("lstm", dataset, tmp_path / "a", 1, seed=5, fixed=FIXED)
+    assert [trial.state.name for trial in study.trials] == ["FAIL", "COMPLETE"]
+    assert study.trials[1].params == study.trials[0].params
 
 
 def test_settings_that_do_not_fit_together_are_a_result(dataset, tmp_path, monkeypatch):
-    """Three or four heads of a width of 18 are of an even width, two and six are not."""
+    """Of 18 dimensions each of three or four heads gets an even number, each of two or six an odd one."""
     monkeypatch.setenv("DNASTUDY_STORE", str(tmp_path / "store"))
     fixed = {"epochs": 1, "d_model": 18, "n_layers": 1, "kmer_size": 1}
-    found = sweep("transformer", dataset, tmp_path / "a", 8, seed=1, fixed=fixed)
-    ends = {(trial.params["heads"] in (3, 4), trial.state.name) for trial in found.trials}
+    study = sweep("transformer", dataset, tmp_path / "a", 8, seed=1, fixed=fixed)
+    ends = {(trial.params["n_heads"] in (3, 4), trial.state.name) for trial in study.trials}
     assert ends == {(True, "COMPLETE"), (False, "PRUNED")}
-    assert all("heads" in trial.user_attrs["error"] for trial in found.trials if trial.state.name == "PRUNED")
+    assert all("n_heads" in trial.user_attrs["error"] for trial in study.trials if trial.state.name == "PRUNED")
 
 
-def test_what_cannot_be_searched_is_said(dataset, tmp_path):
+def test_a_model_without_a_search_space_is_refused(dataset, tmp_path):
     with pytest.raises(SettingsError, match="lstm, transformer"):
         sweep("ngram", dataset, tmp_path, 1)
 
 
 @pytest.mark.slow
-def test_a_killed_sweep_asks_for_its_trial_again(tmp_path):
+def test_a_killed_sweep_repeats_its_trial(tmp_path):
     words = [sys.executable, "-m", "dnastudy", "sweep", "lstm", "--profile", "quick", "--data", "simulated"]
-    words += [
-        "--trials",
-        "2",
-        "--folder",
-        str(tmp_path / "s"),
-        "--json",
-        "--set",
-        "hidden_size=8",
-        "embedding_size=8",
-        "epochs=1",
-    ]
+    words += ["--trials", "2", "--folder", str(tmp_path / "s"), "--json"]
+    words += ["--set", "hidden_size=8", "embedding_size=8", "epochs=1"]
     environment = {**os.environ, "DNASTUDY_STORE": str(tmp_path / "store")}
-    first = subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=environment)
-    for line in first.stderr:
-        if "fit lstm" in line:
-            break
-    time.sleep(0.5)
-    first.send_signal(signal.SIGKILL)
-    first.wait()
-    done = subprocess.run(words, capture_output=True, text=True, env=environment)
+    first = subprocess.Popen(words, stderr=subprocess.DEVNULL, env=environment)
+    try:
+        wait_for(lambda: list((tmp_path / "store" / "trainings").glob("*/log.csv")), first)
+    finally:
+        first.send_signal(signal.SIGKILL)
+        first.wait()
+    done = subprocess.run(words, capture_output=True, text=True, env=environment, timeout=HANG)
     assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
-    assert sorted(trial["trial"] for trial in found["trials"]) == [1, 2]
+    assert sorted(trial["trial"] for trial in json.loads(done.stdout)["trials"]) == [1, 2]
     (journal,) = (tmp_path / "s").glob("journal.log")
     study = optuna.load_study(study_name=None, storage=JournalStorage(JournalFileBackend(str(journal))))
     killed, again, _ = study.trials

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from helpers import ROOT, gene_frame
-from test_mmseqs import PLANTED, frames, letters, needs_mmseqs, plant, substitute
+from planted_homologs import PLANTED, frames, letters, needs_mmseqs, plant, substitute
 
 from dnastudy import __version__
 from dnastudy.data.datasets import load_dataset
@@ -255,8 +255,8 @@ def test_relatives_that_were_missed_are_found_again(simulated, monkeypatch):
     assert sum(map(len, parts)) == 120
 
 
-def test_an_id_that_stands_twice_is_refused():
-    with pytest.raises(ValueError, match="id 'g1' stands twice"):
+def test_an_id_that_occurs_twice_is_refused():
+    with pytest.raises(ValueError, match="id 'g1' occurs twice"):
         split_by_family(gene_frame(["ACGT", "AACC", "GGTT"]).assign(id=["g0", "g1", "g1"]))
 
 
@@ -319,7 +319,7 @@ def test_blast_with_nothing_to_find(ncbi, queries, targets):
     assert (table["nearest"] == "").all() and (table["identity"] == 0).all()
 
 
-def test_the_confirmation_names_what_is_still_found(aligned):
+def test_the_check_of_a_split_names_remaining_homologs(aligned):
     queries, targets = aligned
     parts = {"train": targets.head(2), "validation": targets.iloc[4:5], "test": queries}
     found = confirm_split(parts)
@@ -354,7 +354,7 @@ def test_blast_is_looked_for(monkeypatch, tmp_path):
     assert blast_programs()[0] == tmp_path / "blastn"
     for name in ("makeblastdb", "blastn"):
         (tmp_path / name).unlink()
-        with pytest.raises(FileNotFoundError, match=rf"{name} is not there: .*ncbi-blast\+ .*bioconda"):
+        with pytest.raises(FileNotFoundError, match=rf"{name} is missing: .*ncbi-blast\+ .*bioconda"):
             blast_programs()
 
 
@@ -458,7 +458,7 @@ def test_split_by_family(dnastudy, gene_file, tmp_path):
     lines = dict(line.split("  ", 1) for line in done.out.splitlines())
     assert f"genes {card['parts']['test']['genes']}, nucleotides" in lines["test"]
     assert f"largest {card['clusters']['largest']}" in lines["clusters"]
-    assert "search 300 genes for relatives" in done.err
+    assert "search 300 genes for homologs" in done.err
 
 
 def test_split_at_random_needs_no_other_program(dnastudy, gene_file, no_mmseqs, tmp_path):
@@ -489,8 +489,8 @@ def test_split_reads_several_files_under_policies(dnastudy, refused, tmp_path):
 def test_split_without_mmseqs_says_how_to_get_it(refused, gene_file, no_mmseqs, monkeypatch, tmp_path):
     words = ["split", gene_file, "--by", "family", "--out", tmp_path / "parts"]
     message = refused(*words)
-    assert "MMseqs2 is needed to find relatives" in message
-    assert "dnastudy[relatives]" in message
+    assert "MMseqs2 is needed to find homologs" in message
+    assert "dnastudy[homology]" in message
     assert "search" not in message
     monkeypatch.setenv("DNASTUDY_MMSEQS", str(tmp_path / "none"))
     assert "DNASTUDY_MMSEQS" in refused(*words)
@@ -531,28 +531,28 @@ def test_only_its_own_folders_are_replaced(refused, dnastudy, gene_file, tmp_pat
     (tmp_path / "papers" / "mine.txt").write_text("mine")
     before = {path.name: path.read_bytes() for path in (tmp_path / "papers").iterdir()}
     message = refused(*words, tmp_path / "papers")
-    assert "holds mine.txt and is no folder that `dnastudy split` wrote" in message
+    assert "contains mine.txt and was not written by `dnastudy split`" in message
     assert {path.name: path.read_bytes() for path in (tmp_path / "papers").iterdir()} == before
     for other in ("{}", "[]", "mine"):
         (tmp_path / "other").mkdir(exist_ok=True)
         (tmp_path / "other" / "split.json").write_text(other)
-        assert "no folder that `dnastudy split` wrote" in refused(*words, tmp_path / "other")
+        assert "was not written by `dnastudy split`" in refused(*words, tmp_path / "other")
     assert dnastudy(*words, tmp_path / "parts").code == 0
     own = ["split", tmp_path / "parts" / "train.csv", "--by", "random", "--out", tmp_path / "parts"]
-    assert "is to be read, and lies in the folder to write" in refused(*own)
+    assert "is a file to read, and is inside the folder to write" in refused(*own)
     assert len(read_genes(tmp_path / "parts" / "train.csv")) == 180
 
 
 @pytest.mark.parametrize(
     ("fractions", "words"),
     [
-        (["0.5", "0.5"], "three shares above 0"),
-        (["0.5,0.4,0.2"], "three shares above 0"),
-        (["1,0,0"], "three shares above 0"),
-        (["nan,0.5,0.5"], "three shares above 0"),
-        (["1.2", "-0.1", "-.1"], "--fractions 1.2 -0.1 -.1: three shares above 0"),
-        (["60", "20", "20"], "three shares above 0"),
-        (["0.6", "0.2", "rest"], "'rest' is no number"),
+        (["0.5", "0.5"], "three numbers above 0"),
+        (["0.5,0.4,0.2"], "three numbers above 0"),
+        (["1,0,0"], "three numbers above 0"),
+        (["nan,0.5,0.5"], "three numbers above 0"),
+        (["1.2", "-0.1", "-.1"], "fractions 1.2 -0.1 -0.1: three numbers above 0"),
+        (["60", "20", "20"], "three numbers above 0"),
+        (["0.6", "0.2", "rest"], "'rest' is not a number"),
     ],
 )
 def test_bad_shares_are_refused_before_any_file_is_read(refused, tmp_path, fractions, words):

@@ -7,31 +7,15 @@ import sys
 import numpy as np
 import pytest
 from expert_twin import Twin
-from helpers import ROOT, random_sequences
+from helpers import ROOT, homologous_sequences, random_sequences
 
 from dnastudy.core.errors import SettingsError
-from dnastudy.data.sequences import encode, reverse_complement
+from dnastudy.data.sequences import encode
 from dnastudy.data.simulation import simulate_study
 from dnastudy.models import ModelError, create
 from dnastudy.models.expert import state as layout
 from dnastudy.models.expert.index import _sorted_places
 from dnastudy.models.expert.numba_cache import cache_folder
-
-
-def relatives(n: int, seed: int = 0, length: int = 90) -> list[str]:
-    """Genes that are copies of a few ancestors, some of the other strand, with substitutions, insertions, deletions."""
-    random = np.random.default_rng(seed)
-    ancestors = random_sequences(4, seed=99, low=length)
-    genes = []
-    for i in range(n):
-        gene = list(ancestors[random.integers(4)])
-        for _ in range(random.integers(0, 8)):
-            at, kind = random.integers(len(gene)), random.choice(["insert", "delete", "change", "change"])
-            new = [] if kind == "delete" else ["ACGT"[random.integers(4)]]
-            gene[at : at + (kind != "insert")] = new
-        genes.append(reverse_complement("".join(gene)) if i % 5 == 4 else "".join(gene))
-    return genes
-
 
 ALL = list(layout.FAMILIES)
 
@@ -48,27 +32,27 @@ ALL = list(layout.FAMILIES)
     ids=str,
 )
 def test_the_slow_twin_gives_the_same_numbers(settings):
-    train, more = relatives(24, seed=1), relatives(7, seed=2)
-    model = create("expert", {"gate_epochs": 40, **settings}).fit(train, relatives(12, seed=3)).join(more)
+    train, more = homologous_sequences(24, seed=1), homologous_sequences(7, seed=2)
+    model = create("expert", {"gate_epochs": 40, **settings}).fit(train, homologous_sequences(12, seed=3)).join(more)
     assert model.memories.shards == 2
     twin = Twin(model, [train, more])
-    for gene in [*relatives(4, seed=4), random_sequences(1, seed=5, low=60)[0], "", "A", more[0] + train[0][:40]]:
+    for gene in [*homologous_sequences(4, seed=4), random_sequences(1, seed=5, low=60)[0], "", "A", more[0] + train[0][:40]]:
         np.testing.assert_allclose(model.log_distributions([gene])[0], twin.log_distributions(gene), atol=2e-5)
 
 
 def test_many_copies_compete_as_in_the_twin():
     """More copies and occurrences than are followed at a time."""
-    train = [relatives(1, seed=s, length=60)[0] for s in range(150)]
-    model = create("expert", {"gate_epochs": 10}).fit(train, relatives(6, seed=200, length=60))
-    gene = relatives(1, seed=300, length=60)[0]
+    train = [homologous_sequences(1, seed=s, length=60)[0] for s in range(150)]
+    model = create("expert", {"gate_epochs": 10}).fit(train, homologous_sequences(6, seed=200, length=60))
+    gene = homologous_sequences(1, seed=300, length=60)[0]
     np.testing.assert_allclose(
         model.log_distributions([gene])[0], Twin(model, [train]).log_distributions(gene), atol=2e-5
     )
 
 
 def test_joining_one_by_one_sorts_little_and_finds_the_same():
-    genes = relatives(60, seed=6)
-    model = create("expert", {"gate_epochs": 5}).fit(genes[:1], relatives(8, seed=7))
+    genes = homologous_sequences(60, seed=6)
+    model = create("expert", {"gate_epochs": 5}).fit(genes[:1], homologous_sequences(8, seed=7))
     for gene in genes[1:]:
         model.update([gene])
     assert 1 < model.memories.shards <= 7
@@ -76,7 +60,7 @@ def test_joining_one_by_one_sorts_little_and_finds_the_same():
     at_once.gate, at_once.tables = model.gate, model.tables
     for a, b in zip(model.memories.sequences().symbols, at_once.memories.sequences().symbols, strict=True):
         assert a == b
-    test = relatives(5, seed=8)
+    test = homologous_sequences(5, seed=8)
     # the counts are those of one index; only which copies are proposed first may differ
     np.testing.assert_allclose(
         np.concatenate(model._reader().observe(encode(test))[0][:, : layout.COPY_AT]),
@@ -88,7 +72,7 @@ def test_joining_one_by_one_sorts_little_and_finds_the_same():
 def test_an_unrelated_gene_costs_what_it_costs_without_copies():
     """A copy model must know when it knows nothing: random genes stay at the entropy of their source."""
     train, validation, test = (
-        [*relatives(200, seed=s), *random_sequences(400, seed=s + 50, low=80)] for s in (11, 12, 13)
+        [*homologous_sequences(200, seed=s), *random_sequences(400, seed=s + 50, low=80)] for s in (11, 12, 13)
     )
     model = create("expert").fit(train, validation)
     unrelated = np.concatenate(model.nucleotide_log_probs(test[200:]))
@@ -101,7 +85,7 @@ def test_an_unrelated_gene_costs_what_it_costs_without_copies():
 
 def test_the_end_of_a_copied_gene_is_foreseen():
     """Copies end with the gene they copy, and the lengths of the genes are known."""
-    train, validation, test = (relatives(150, seed=s) for s in (21, 22, 23))
+    train, validation, test = (homologous_sequences(150, seed=s) for s in (21, 22, 23))
     model = create("expert").fit(train, validation)
     ends = np.array([rows[-1, 4] for rows in model.log_distributions(test)])
     lengths = np.array([len(gene) for gene in test])
@@ -114,18 +98,18 @@ def test_the_end_of_a_copied_gene_is_foreseen():
 
 def test_more_samples_than_are_drawn_at_once(monkeypatch):
     monkeypatch.setattr("dnastudy.models.expert.model.SAMPLED_AT_ONCE", 4)
-    model = create("expert").fit(relatives(20, seed=1), relatives(5, seed=2))
+    model = create("expert").fit(homologous_sequences(20, seed=1), homologous_sequences(5, seed=2))
     drawn = model.sample(10, seed=1, max_length=50)
     assert len(drawn) == 10 and len(set(drawn)) == 10
     assert drawn[:4] == model.sample(4, seed=1, max_length=50)
 
 
 def test_cross_validation_needs_no_validation_genes():
-    train = relatives(60, seed=31)
-    given = create("expert", {"gating": "cross-validation"}).fit(train, relatives(10, seed=32))
+    train = homologous_sequences(60, seed=31)
+    given = create("expert", {"gating": "cross-validation"}).fit(train, homologous_sequences(10, seed=32))
     none = create("expert").fit(train)
     assert given.tuned == none.tuned == {"tuning_nucleotides": sum(map(len, train))}
-    test = relatives(10, seed=33)
+    test = homologous_sequences(10, seed=33)
     for a, b in zip(given.log_distributions(test), none.log_distributions(test), strict=True):
         np.testing.assert_array_equal(a, b)
     copying = np.concatenate(none.nucleotide_log_probs(test)).mean()
@@ -173,7 +157,7 @@ def test_kernels_compile_once(tmp_path):
 
 
 def test_the_index_sorts_by_what_stands_before():
-    genes = [*relatives(30, seed=51), "", "A", "ACGT" * 30]
+    genes = [*homologous_sequences(30, seed=51), "", "A", "ACGT" * 30]
     text = encode(genes).symbols
     wrapped = np.concatenate([text, text])
     before = [tuple(wrapped[i + len(text) - 27 : i + len(text)][::-1]) for i in range(len(text))]

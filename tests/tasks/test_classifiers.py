@@ -7,7 +7,7 @@ from helpers import random_sequences
 from dnastudy.core.errors import SettingsError
 from dnastudy.data.sequences import encode
 from dnastudy.models import MODELS, create
-from dnastudy.tasks.classifiers import BASELINES, Convolutional, on_embeddings, kmer_frequencies
+from dnastudy.tasks.classifiers import BASELINES, Convolutional, kmer_frequencies, on_embeddings
 from dnastudy.tasks.gene_types import GeneTypes
 
 SMALL = {"epochs": 1, "batch_tokens": 500, "kmer_size": 2}
@@ -67,10 +67,10 @@ def test_every_model_embeds(name):
     train, labels = _two_kinds(80, 1)
     model = create(name, SETTINGS.get(name, {})).fit(train, train[:20])
     sequences = ["A", "ACGT", *train[:10], "T" * 300]
-    found = model.embed(sequences)
-    assert found.shape[0] == len(sequences)
-    assert np.isfinite(found).all()
-    for row, sequence in zip(found, sequences, strict=True):
+    embeddings = model.embed(sequences)
+    assert embeddings.shape[0] == len(sequences)
+    assert np.isfinite(embeddings).all()
+    for row, sequence in zip(embeddings, sequences, strict=True):
         assert model.embed([sequence])[0] == pytest.approx(row, abs=1e-5)
     assert on_embeddings(model).fit(train, labels).predict_proba(train).shape == (80, 2)
 
@@ -78,15 +78,15 @@ def test_every_model_embeds(name):
 def test_embeddings_of_an_ngram_are_mean_residuals():
     model = create("ngram", {"order": 1}).fit(["AACCGGTTAC"] * 20)
     sequence = "ACGGTCAACG"
-    (found,) = model.embed([sequence])
+    (embedding,) = model.embed([sequence])
     p = np.exp(model.nucleotide_log_distributions([sequence])[0])
     sums = np.zeros((4, 4, 4))
     for at in range(2, 10):
         a, b, c = ("ACGT".index(x) for x in sequence[at - 2 : at + 1])
         sums[a, b] += np.eye(4)[c] - p[at]
-    assert found[:-1] == pytest.approx(sums.ravel() / 8)
+    assert embedding[:-1] == pytest.approx(sums.ravel() / 8)
     bits = -np.mean([np.log2(p[at, "ACGT".index(sequence[at])]) for at in range(10)])
-    assert found[-1] == pytest.approx(bits)
+    assert embedding[-1] == pytest.approx(bits)
 
 
 def test_a_networks_embedding_is_the_mean_of_its_hidden_states():

@@ -38,14 +38,14 @@ def _task_input(dataset, name="ngram", settings=None, conditional=True):
 
 
 def test_a_good_model_of_easy_types(dataset):
-    outcome = GeneTypes(SMALL).run(_task_input(dataset, settings={"order": 2}))
-    assert outcome.facts["types"] == ["rich", "poor"]
-    scores = outcome.tables["scores"].set_index("what")
+    result = GeneTypes(SMALL).run(_task_input(dataset, settings={"order": 2}))
+    assert result.facts["types"] == ["rich", "poor"]
+    scores = result.tables["scores"].set_index("what")
     assert set(scores.index) == {"recovered", "train on generated", "train on real and generated",
                                  "linear on its embeddings", "Bayes by its probabilities"}  # fmt: skip
     assert (scores["macro_f1"] > 0.9).all()
     assert ((scores["macro_f1_low"] <= scores["macro_f1"]) & (scores["macro_f1"] <= scores["macro_f1_high"])).all()
-    confusion = outcome.tables["confusion"]
+    confusion = result.tables["confusion"]
     totals = confusion.groupby("what")["n"].sum()
     assert totals["recovered"] == 30
     assert totals["train on generated"] == (dataset.test["type"] != "rare").sum()
@@ -61,11 +61,11 @@ def test_without_two_types_the_tables_are_empty(dataset):
     for types in ("", "poor"):
         alike = {name: frame.assign(type=types) for name, frame in dataset.splits.items()}
         alike = Dataset("own", "genes of one type", alike, "training and validation genes")
-        for outcome in (
+        for result in (
             GeneTypes(SMALL).run(_task_input(alike, "uniform", conditional=False)),
             GeneTypes(SMALL).reference(alike),
         ):
-            assert all(table.empty for table in outcome.tables.values())
+            assert all(table.empty for table in result.tables.values())
 
 
 def test_validation_genes_may_have_no_types(dataset):
@@ -106,14 +106,14 @@ def test_scores_follow_their_definitions():
     scores = _scores(truth, predicted, types, 500)
     assert scores["macro_f1"] == pytest.approx(f1_score(truth, predicted, labels=types[:3], average="macro"))
     assert scores["macro_recall"] == pytest.approx(recall_score(truth, predicted, labels=types[:3], average="macro"))
-    assert scores["accuracy"] == pytest.approx(np.mean(np.array(truth) == told))
+    assert scores["accuracy"] == pytest.approx(np.mean(np.array(truth) == predicted))
     assert scores["accuracy_high"] - scores["accuracy_low"] == pytest.approx(
         2 * 1.96 * np.sqrt(0.78 * 0.22 / 300), rel=0.2
     )
 
 
 def test_bayes_by_hand(dataset):
-    conditional = _task_input(dataset, settings={"order": 1}).with_types()
+    conditional = _task_input(dataset, settings={"order": 1}).conditional()
     shares = dataset.train["type"].value_counts(normalize=True)
     sequences = dataset.test["sequence"].tolist()[:20]
     for sequence, predicted in zip(sequences, bayes(conditional, sequences, shares), strict=True):

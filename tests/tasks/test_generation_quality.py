@@ -26,8 +26,8 @@ def dataset():
     return Dataset("own", "genes of a test", splits, "training and validation genes")
 
 
-def _measures(outcome, name):
-    table = outcome.tables["measures"]
+def _measures(result, name):
+    table = result.tables["measures"]
     return table[table["set"] == name].set_index("measure")
 
 
@@ -40,21 +40,21 @@ def test_sets_of_known_quality(dataset):
         "other": ["".join(random.choice(list("ACGT"), p=[0.1, 0.4, 0.4, 0.1], size=140)) for _ in range(60)],
         "nothing": [""] * 60,
     }
-    outcome = GenerationQuality(SMALL)._result(dataset, sets)
-    found = {name: _measures(outcome, name)["value"] for name in sets}
-    assert found["alike"]["divergence of 2-mers, bits"] < 0.01 < found["other"]["divergence of 2-mers, bits"]
-    assert found["alike"]["AUC, linear on k-mers"] < 0.7
-    assert found["other"]["AUC, linear on k-mers"] > 0.95
-    assert found["alike"]["copies of training genes"] == 0 == found["other"]["copies of training genes"]
-    assert found["copied"]["copies of training genes"] == 1 == found["copied"]["covered by a training gene"]
-    assert found["copied"]["families per gene"] == 1
-    assert found["one gene"]["families per gene"] == pytest.approx(1 / 60)
-    assert found["one gene"]["with a homolog in the set"] == 1
-    assert not any("AUC" in measure for measure in found["one gene"].index)
-    assert found["alike"]["gc, mean"] == pytest.approx(0.35, abs=0.02)
-    assert found["other"]["gc, distance"] > 0.9
-    assert found["nothing"].to_dict() == {"empty": 1.0}
-    table = outcome.tables["measures"].dropna()
+    result = GenerationQuality(SMALL)._result(dataset, sets)
+    values = {name: _measures(result, name)["value"] for name in sets}
+    assert values["alike"]["divergence of 2-mers, bits"] < 0.01 < values["other"]["divergence of 2-mers, bits"]
+    assert values["alike"]["AUC, linear on k-mers"] < 0.7
+    assert values["other"]["AUC, linear on k-mers"] > 0.95
+    assert values["alike"]["copies of training genes"] == 0 == values["other"]["copies of training genes"]
+    assert values["copied"]["copies of training genes"] == 1 == values["copied"]["covered by a training gene"]
+    assert values["copied"]["families per gene"] == 1
+    assert values["one gene"]["families per gene"] == pytest.approx(1 / 60)
+    assert values["one gene"]["with a homolog in the set"] == 1
+    assert not any("AUC" in measure for measure in values["one gene"].index)
+    assert values["alike"]["gc, mean"] == pytest.approx(0.35, abs=0.02)
+    assert values["other"]["gc, distance"] > 0.9
+    assert values["nothing"].to_dict() == {"empty": 1.0}
+    table = result.tables["measures"].dropna()
     assert len(table) > 30
     assert (table["low"] <= table["high"]).all()
     assert ((table["low"] <= table["value"] + 1e-9) & (table["value"] <= table["high"] + 1e-9)).all()
@@ -79,8 +79,8 @@ def test_the_sets_of_a_model(dataset):
 
 
 def test_the_reference_rows_are_real_genes_and_their_shuffles(dataset):
-    found = GenerationQuality(SMALL).reference(dataset)
-    real, mixed = (_measures(found, name)["value"] for name in ("real genes", "shuffled real genes"))
+    measures = GenerationQuality(SMALL).reference(dataset)
+    real, mixed = (_measures(measures, name)["value"] for name in ("real genes", "shuffled real genes"))
     assert real["gc, mean"] == pytest.approx(mixed["gc, mean"])
     assert real["divergence of 2-mers, bits"] == pytest.approx(mixed["divergence of 2-mers, bits"])
     assert real["divergence of 3-mers, bits"] != mixed["divergence of 3-mers, bits"]
@@ -99,16 +99,16 @@ def test_a_single_family_has_no_area_under_the_curve():
     """There are too few families to train on some and classify the others."""
     base = TRAIN[0] + TEST[0]
     copies = [base[:at] + "ACGTTG" + base[at:] for at in range(20, 60)]
-    found = GenerationQuality(SMALL).compare(
+    measures = GenerationQuality(SMALL).compare(
         {"copies": copies[:20]}, gene_frame(copies[20:], "c"), gene_frame(TRAIN, "a")
     )
-    assert not found["measure"].str.startswith("AUC, ").any()
-    assert found.set_index("measure").loc["families per gene", "value"] == pytest.approx(1 / 20)
+    assert not measures["measure"].str.startswith("AUC, ").any()
+    assert measures.set_index("measure").loc["families per gene", "value"] == pytest.approx(1 / 20)
 
 
 def test_kmers_longer_than_every_gene_have_no_divergence():
-    found = GenerationQuality({**SMALL, "kmer_sizes": [2, 9]}).compare(
+    measures = GenerationQuality({**SMALL, "kmer_sizes": [2, 9]}).compare(
         {"short": ["ACGTACG"] * 20}, gene_frame(TEST), None
     )
-    assert not found["measure"].str.contains("9-mers").any()
-    assert found["measure"].str.contains("2-mers").any()
+    assert not measures["measure"].str.contains("9-mers").any()
+    assert measures["measure"].str.contains("2-mers").any()

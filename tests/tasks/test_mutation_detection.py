@@ -13,7 +13,6 @@ from helpers import gene_frame, random_sequences
 from dnastudy.data.datasets import Dataset
 from dnastudy.data.mutation_pairs import make_pairs
 from dnastudy.data.sequences import reverse_complement
-from dnastudy.experiments import task_runs
 from dnastudy.experiments.plan import Run
 from dnastudy.experiments.profile import load_profile
 from dnastudy.experiments.store import Store
@@ -32,15 +31,15 @@ def model():
 
 def test_the_rules_follow_their_definitions(model):
     pairs = make_pairs(TEST, 60, 4, seed=1)
-    found = detect(model, pairs)
-    for row, pair in zip(found.itertuples(index=False), pairs.itertuples(), strict=True):
+    detected = detect(model, pairs)
+    for row, pair in zip(detected.itertuples(index=False), pairs.itertuples(), strict=True):
         sides = []
         for sequence in (pair.real, pair.mutated):
             (rows,), (nucleotides,) = model.log_probs([sequence]), model.nucleotide_log_probs([sequence])
             total = float(nucleotides.sum())
             sides.append((total / len(sequence), total, float(rows.sum()) + len(sequence) * math.log(4)))
         real, mutated = sides
-        columns = found.columns.get_indexer([*PAPER_RULES, RATIO])
+        columns = detected.columns.get_indexer([*PAPER_RULES, RATIO])
         assert [row[i] for i in columns] == [a > b for a, b in zip(real, mutated, strict=True)]
         assert row.change == len(pair.mutated) - len(pair.real)
         assert row.likelihood_ratio_nats == pytest.approx(real[2] - mutated[2])
@@ -49,23 +48,23 @@ def test_the_rules_follow_their_definitions(model):
 def test_the_papers_protocol_is_kept_where_the_family_has_one():
     """Laplace: seven symbols and the end as an event, as in the paper's table."""
     model = create("ngram", {"order": 3, "smoothing": "laplace"}).fit(list(TRAIN["sequence"]))
-    told = evidence(model, list(TEST["sequence"]))
+    table = evidence(model, list(TEST["sequence"]))
     raw = [float(row.sum()) for row in model.log_probs(list(TEST["sequence"]))]
-    assert told["paper_log_prob"].to_numpy() == pytest.approx(raw)
-    assert (told["paper_events"] == TEST["sequence"].str.len() + 1).all()
-    assert (told["paper_log_prob"] < told["log_prob"] - 1).all()
+    assert table["paper_log_prob"].to_numpy() == pytest.approx(raw)
+    assert (table["paper_events"] == TEST["sequence"].str.len() + 1).all()
+    assert (table["paper_log_prob"] < table["log_prob"] - 1).all()
 
 
 def _edits(sequence):
     """Every single edit and its probability, by the law that pairs are made by."""
-    found = Counter()
+    edits = Counter()
     for at, new in product(range(len(sequence) + 1), "ACGT"):
-        found[sequence[:at] + new + sequence[at:]] += 1 / 3 / (len(sequence) + 1) / 4
+        edits[sequence[:at] + new + sequence[at:]] += 1 / 3 / (len(sequence) + 1) / 4
     for at in range(len(sequence)):
-        found[sequence[:at] + sequence[at + 1 :]] += 1 / 3 / len(sequence)
+        edits[sequence[:at] + sequence[at + 1 :]] += 1 / 3 / len(sequence)
         for new in set("ACGT") - {sequence[at]}:
-            found[sequence[:at] + new + sequence[at + 1 :]] += 1 / 3 / len(sequence) / 3
-    return found
+            edits[sequence[:at] + new + sequence[at + 1 :]] += 1 / 3 / len(sequence) / 3
+    return edits
 
 
 def test_the_likelihood_ratio_is_that_of_bayes_theorem():
@@ -73,9 +72,9 @@ def test_the_likelihood_ratio_is_that_of_bayes_theorem():
     model = create("ngram", {"order": 2}).fit(["ACCA", "AACC", "CCAG", "T", "GAT"] * 5)
     sequences = ["".join(letters) for n in range(1, 5) for letters in product("ACGT", repeat=n)]
     real_pairs = [(a, b) for a in sequences for b in _edits(a) if b and a != b and len(b) <= 4]
-    found = detect(model, pd.DataFrame(real_pairs, columns=["real", "mutated"]).assign(id=""))
+    detected = detect(model, pd.DataFrame(real_pairs, columns=["real", "mutated"]).assign(id=""))
     p = {s: float(row.sum()) for s, row in zip(sequences, model.log_probs(sequences), strict=True)}
-    for (a, b), nats in zip(real_pairs, found["likelihood_ratio_nats"], strict=True):
+    for (a, b), nats in zip(real_pairs, detected["likelihood_ratio_nats"], strict=True):
         odds = p[a] + math.log(_edits(a)[b]) - p[b] - math.log(_edits(b)[a])
         assert nats == pytest.approx(odds, abs=1e-9)
 
@@ -83,29 +82,29 @@ def test_the_likelihood_ratio_is_that_of_bayes_theorem():
 def test_the_probability_rule_chooses_the_shorter_sequence_and_ties_are_wrong():
     uniform = create("uniform").fit(list(TEST["sequence"]))
     pairs = make_pairs(TEST, 300, 1, seed=2)
-    found = detect(uniform, pd.concat([pairs, pd.DataFrame({"id": ["x"], "real": ["ACG"], "mutated": ["ACG"]})]))
-    assert (found["probability"] == (found["change"] > 0)).all()
-    assert not found["perplexity"].any()
-    assert found.iloc[-1][[*PAPER_RULES, RATIO]].tolist() == [False] * 3
+    detected = detect(uniform, pd.concat([pairs, pd.DataFrame({"id": ["x"], "real": ["ACG"], "mutated": ["ACG"]})]))
+    assert (detected["probability"] == (detected["change"] > 0)).all()
+    assert not detected["perplexity"].any()
+    assert detected.iloc[-1][[*PAPER_RULES, RATIO]].tolist() == [False] * 3
 
 
 def test_impossible_against_impossible_is_a_tie():
     """Unsmoothed counts give no probability to what they have not seen."""
     model = create("ngram", {"order": 3, "smoothing": "mle"}).fit(["ACACACAC"])
     pairs = pd.DataFrame({"id": "", "real": ["ACAC", "GGGG", "ACAC"], "mutated": ["ACGC", "GGG", "GGGG"]})
-    found = detect(model, pairs)
-    assert found["perplexity"].tolist() == [True, False, True]
-    assert np.isfinite(found["likelihood_ratio_nats"]).all()
+    detected = detect(model, pairs)
+    assert detected["perplexity"].tolist() == [True, False, True]
+    assert np.isfinite(detected["likelihood_ratio_nats"]).all()
 
 
 def test_evidence_is_of_both_strands_and_equal_for_equal_sequences(model):
     sequences = [*TEST["sequence"][:8], *TEST["sequence"][:8]]
-    told = evidence(model, sequences)
-    assert told[:8].equals(told[8:].reset_index(drop=True))
+    table = evidence(model, sequences)
+    assert table[:8].equals(table[8:].reset_index(drop=True))
     other = [reverse_complement(s) for s in sequences]
-    assert told["other_log_prob"].tolist() == pytest.approx([r.sum() for r in model.nucleotide_log_probs(other)])
-    ends = [r.sum() for r in model.log_probs(sequences)] - told["log_prob"]
-    assert told["end"].tolist() == pytest.approx(ends.tolist())
+    assert table["other_log_prob"].tolist() == pytest.approx([r.sum() for r in model.nucleotide_log_probs(other)])
+    ends = [r.sum() for r in model.log_probs(sequences)] - table["log_prob"]
+    assert table["end"].tolist() == pytest.approx(ends.tolist())
     endless = create("lstm", {"end": False, "epochs": 1, "embedding_size": 4, "hidden_size": 4, "kmer_size": 1}).fit(
         sequences
     )
@@ -121,8 +120,8 @@ def test_the_calibrated_rule_corrects_a_model_of_the_other_strand():
     weights = calibrate(backwards, genes, maxima=[3], n=300)
     assert list(weights) == EVIDENCE
     assert weights["other_log_prob"] > 0.3 > weights["log_prob"]
-    found = detect(backwards, make_pairs(genes, 400, 3, seed=5), weights)
-    assert found[CALIBRATED].mean() > found["perplexity"].mean() + 0.2
+    detected = detect(backwards, make_pairs(genes, 400, 3, seed=5), weights)
+    assert detected[CALIBRATED].mean() > detected["perplexity"].mean() + 0.2
     assert calibrate(backwards, genes[:0]) is None
 
 
@@ -144,7 +143,7 @@ def test_a_result_is_computed_once(dataset, tmp_path, monkeypatch):
     log = []
     first = run_task(store, task, run, dataset, log.append)
     assert log == ["fit counts", "mutation-detection: counts"]
-    monkeypatch.setattr(task_runs, "_compute", lambda *_: pytest.fail("computed twice"))
+    monkeypatch.setattr(type(task), "run", lambda *_: pytest.fail("computed twice"))
     assert run_task(store, task, run, dataset).record == first.record
     json.dumps(first.record, allow_nan=False)
     table = first.table("accuracy")
@@ -171,6 +170,6 @@ def test_a_result_is_computed_once(dataset, tmp_path, monkeypatch):
 
 def test_a_model_trained_on_validation_genes_is_not_calibrated_on_them(dataset, tmp_path):
     task = create_task("mutation-detection", _profile())
-    found = run_task(Store(tmp_path), task, Run(name="j", model="expert", update=["validation"]), dataset)
-    assert CALIBRATED not in set(found.table("accuracy")["rule"])
-    assert found.record["weights"] is None
+    result = run_task(Store(tmp_path), task, Run(name="j", model="expert", update=["validation"]), dataset)
+    assert CALIBRATED not in set(result.table("accuracy")["rule"])
+    assert result.record["weights"] is None

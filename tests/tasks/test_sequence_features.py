@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 from helpers import random_sequences
 
-from dnastudy.data.kmers import kmer_counts_per_sequence
+from dnastudy.data.kmers import kmer_counts, kmer_counts_per_sequence
 from dnastudy.data.sequences import encode, reverse_complement
-from dnastudy.data.statistics import kmer_counts
 from dnastudy.tasks.sequence_features import describe, dust, jensen_shannon, longest_orf, shuffled
 
 GENES = random_sequences(60, seed=1, low=0, high=150)
@@ -39,7 +38,7 @@ def plain_dust(sequence):
 
 
 @pytest.mark.parametrize("k", [1, 3, 5])
-def test_words_are_counted(k):
+def test_kmers_are_counted(k):
     counts = kmer_counts_per_sequence(GENES, k)
     for row, sequence in zip(counts, GENES, strict=True):
         found = Counter(sequence[i : i + k] for i in range(len(sequence) - k + 1))
@@ -58,7 +57,19 @@ def test_divergence_is_in_bits():
     assert jensen_shannon(p, q) == pytest.approx(expected)
 
 
-def test_facts_of_sequences():
+def test_divergence_of_proportional_counts_is_not_nan():
+    random = np.random.default_rng(0)
+    for _ in range(200):
+        counts = random.integers(0, 50, size=256)
+        assert jensen_shannon(counts, random.integers(1, 20) * counts) == pytest.approx(0, abs=1e-12)
+        other = random.integers(0, 50, size=256)
+        p, q = counts / counts.sum(), other / other.sum()
+        middle = (p + q) / 2
+        halves = [(share[share > 0] * np.log2(share[share > 0] / middle[share > 0])).sum() for share in (p, q)]
+        assert jensen_shannon(counts, other) == pytest.approx(sum(halves) / 2, rel=1e-12)
+
+
+def test_features_follow_their_definitions():
     table = describe(GENES)
     for row, sequence in zip(table.itertuples(), GENES, strict=True):
         assert row.length == len(sequence)

@@ -1,1 +1,1 @@
-"""Where genes come from: the catalogue of sources, HTTP, and NCBI Datasets."""
+"""Sources of genes: the registered files of the paper, NCBI Datasets, and downloads over HTTP."""

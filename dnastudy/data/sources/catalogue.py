@@ -1,7 +1,7 @@
-"""Fetching the study's genes: the paper's files from its repository, or today's human genes from NCBI.
+"""Fetching the study's genes: the paper's files from its repository, or the current human genes from NCBI.
 
-What is fetched from where stands in ``data/sources.yaml``. The paper's files are verified against their git blob ids;
-a set from NCBI gets a dated data card with the counts of all that was left out and the hash of each table.
+The sources are registered in ``data/sources.yaml``. The paper's files are verified against their git blob ids; a set
+from NCBI gets a dated data card with the hash of each table and the counts of the records left out.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from dnastudy.data.sources.ncbi import Packages, fetch_packages
 __all__ = ["SourceFile", "download", "fetch_ncbi", "fetch_paper", "paper_files", "verify"]
 
 FRACTIONS = {"train": 0.6, "validation": 0.2, "test": 0.2}
-"""The paper's split: share of the genes in each table."""
+"""Share of the genes in each table, as in the paper's split."""
 Progress = Callable[[str, int, int | None], None]
-"""Called with the name of what is fetched, how much is there and how much there is in all (None: unknown)."""
+"""Called with the name of what is fetched, the amount received and the total (None: unknown)."""
 
 
 @dataclass(frozen=True)
 class SourceFile:
-    """One registered file: where it is, where it goes in a data folder, and what its content must be."""
+    """One registered file: its address, its path in a data folder, and git blob id and size (bytes) of its content."""
 
     name: str
     url: str
@@ -45,7 +45,7 @@ class SourceFile:
 
 
 def registry(path: str | os.PathLike | None = None) -> dict:
-    """Return the registry of sources: the file at ``path``, else the installed one, else the checkout's."""
+    """Return the registry of sources from ``path``, by default the installed one or that of the working copy."""
     if path is None:
         installed = importlib.resources.files("dnastudy") / "_data" / "sources.yaml"
         path = installed if installed.is_file() else Path(__file__).parents[3] / "data" / "sources.yaml"
@@ -55,12 +55,12 @@ def registry(path: str | os.PathLike | None = None) -> dict:
 
 
 def paper_files(base_url: str | None = None, registered: str | os.PathLike | None = None) -> list[SourceFile]:
-    """Return the paper's files as registered, their URLs under ``base_url`` when a mirror is given.
+    """Return the paper's registered files; ``base_url`` names a mirror to take them from.
 
     Raises
     ------
     ValueError
-        For an entry that could not be verified or would leave the data folder.
+        For an entry without a git blob id, or with a path outside the data folder.
     """
     paper = registry(registered)["paper"]
     base = (base_url or paper["base_url"]).rstrip("/")
@@ -85,7 +85,7 @@ def fetch_paper(
     registered: str | os.PathLike | None = None,
     **settings,
 ) -> list[Path]:
-    """Fetch the paper's files into ``folder``, each verified against its git blob id; those already there are kept.
+    """Fetch the paper's files into ``folder``, each verified against its git blob id; correct files there are kept.
 
     Parameters
     ----------
@@ -94,11 +94,11 @@ def fetch_paper(
     base_url : str, optional
         A mirror of the repository's tree at the pinned commit.
     names : names, optional
-        Registered names to fetch, by default all.
+        Registered names of the files to fetch, by default all.
     progress : callable, optional
         See `Progress`; counts in bytes.
     registered : path, optional
-        Another registry than the project's own.
+        A registry to use instead of the project's own.
     **settings
         ``retries``, ``timeout``, ``backoff`` of `download`.
 
@@ -109,7 +109,7 @@ def fetch_paper(
     Raises
     ------
     FetchError
-        For a file that cannot be had or has other content; files fetched before it stay.
+        For a file that cannot be downloaded or has wrong content; files fetched before it remain.
     ValueError
         For an unknown name.
     """
@@ -137,7 +137,7 @@ def _named(progress: Progress | None, name: str) -> Callable[[int, int | None], 
 
 
 def verify(folder: str | os.PathLike, registered: str | os.PathLike | None = None) -> pd.DataFrame:
-    """Compare a data folder with what it should hold: its card (a set from NCBI), else the registered files.
+    """Compare a data folder with its data card (a set from NCBI), or else with the registered files.
 
     Returns
     -------
@@ -170,30 +170,31 @@ def fetch_ncbi(
     pause: float | None = None,
     **settings,
 ) -> dict:
-    """Fetch NCBI's present genes of a taxon, filtered, deduplicated and split as the paper did.
+    """Fetch the current genes of a taxon from NCBI, filtered, deduplicated and split as in the paper.
 
-    Kept are genes of at most ``max_length`` nt with only A C G T, the first locus of each gene, the first gene of each
-    sequence; split at random 60/20/20 into ``genes/train.csv``, ``validation.csv`` and ``test.csv``, with a dated data
-    card (``CARD.md``, ``card.json``). What was downloaded stays in ``package/``, from where a broken call goes on.
+    Genes of at most ``max_length`` nt with only A C G T are kept: the first locus of each gene, and the first gene of
+    each sequence. They are split at random 60/20/20 into ``genes/train.csv``, ``validation.csv`` and ``test.csv``, with
+    a dated data card (``CARD.md``, ``card.json``). Downloads stay in ``package/``, from where an interrupted call is
+    resumed.
 
     Parameters
     ----------
     folder : path
-        A folder of its own for this set.
+        A folder for this set alone.
     base_url : str, optional
         Another address of the NCBI Datasets API, version 2.
     max_length : int
         Longest gene, in nt.
     seed : int
-        Of the split.
+        Seed of the split.
     taxon : int
         NCBI taxonomy id.
     today : date, optional
-        The date for the card, by default today (UTC).
+        Date for the card, by default today (UTC).
     progress : callable, optional
-        See `Progress`; counts in genes listed and packages.
+        See `Progress`; counts genes listed and packages.
     batch : int
-        Genes listed a page and asked for a package, at most 1,000.
+        Genes per page of the list and per package, at most 1,000.
     pause : float, optional
         Seconds between requests, by default what NCBI permits (3 a second, 10 with a key in ``NCBI_API_KEY``).
     **settings
@@ -206,50 +207,50 @@ def fetch_ncbi(
     Raises
     ------
     FetchError
-        When the download fails (call again to resume), or ``folder`` holds another set.
+        When the download fails (call again to resume it), or ``folder`` holds another set.
     """
     if not 1 <= batch <= 1000:
         raise ValueError(f"batch={batch}: 1 to 1,000 genes, NCBI's limit")
     folder, day = Path(folder), (today or datetime.now(UTC).date()).isoformat()
     base = (base_url or registry()["ncbi"]["base_url"]).rstrip("/")
-    asked = {"url": base, "taxon": taxon, "max_length": max_length, "batch": batch}
-    if (card := _finished(folder, asked | {"seed": seed})) is not None:
+    request = {"url": base, "taxon": taxon, "max_length": max_length, "batch": batch}
+    if (card := _finished(folder, request | {"seed": seed})) is not None:
         return card
-    packages = fetch_packages(folder / "package", asked, day, pause=pause, progress=progress, settings=settings)
-    return _build(folder, packages, asked | {"seed": seed, "date": packages.begun, "finished": day})
+    packages = fetch_packages(folder / "package", request, day, pause=pause, progress=progress, settings=settings)
+    return _build(folder, packages, request | {"seed": seed, "date": packages.started, "finished": day})
 
 
-def _finished(folder: Path, asked: dict) -> dict | None:
-    """Return the card of a whole set that answers this request; None when nothing is there yet."""
+def _finished(folder: Path, request: dict) -> dict | None:
+    """Return the card of a complete set for this request; None when there is no set yet."""
     if not (folder / "genes").exists():
         return None
     if not (folder / "card.json").exists():
         raise FetchError(f"{folder / 'genes'} exists without a card.json, so it is another set; choose another folder")
     card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
-    if other := [f"{key} {card.get(key)} (asked: {value})" for key, value in asked.items() if card.get(key) != value]:
+    if other := [f"{key} {card.get(key)} (not {value})" for key, value in request.items() if card.get(key) != value]:
         raise FetchError(f"{folder} holds another set, with {', '.join(other)}; choose another folder")
     table = verify(folder)
     bad = table[table["status"] != "present"]
     if len(bad):
         raise FetchError(
             f"{folder / 'genes'} is not what its card says ({', '.join(bad['path'] + ': ' + bad['status'])}); "
-            "move that folder away and call again: it is made anew from package/, without a download"
+            "move that folder and call again: it is made anew from package/, without a download"
         )
     return card
 
 
 def _build(folder: Path, packages: Packages, card: dict) -> dict:
-    """Make the tables and the card from the packages; the folder of tables appears whole or not at all."""
+    """Make the tables and the card from the packages; the folder of tables appears complete or not at all."""
     from dnastudy.data.splits import random_split
 
     report = ReadReport()
-    # duplicates are dropped here, after further loci: else one could displace another gene with the same sequence
+    # further loci are dropped before duplicates: otherwise one could displace another gene of the same sequence
     policy = Policy(invalid="drop", empty="drop", duplicates="keep", max_length=card["max_length"])
     read = read_genes(packages.paths, policy, report)
     first = read[~read["id"].str.contains("@", regex=False)]
     genes = first.drop_duplicates("sequence", ignore_index=True)
     if len(genes) < 5:
-        raise FetchError(f"{card['url']}: only {len(genes)} genes are left of {report.records}; too few to split")
+        raise FetchError(f"{card['url']}: only {len(genes)} genes are left of {report.records}, too few to split")
     new = folder / "genes.part"
     shutil.rmtree(new, ignore_errors=True)
     tables = {}
@@ -269,7 +270,7 @@ def _build(folder: Path, packages: Packages, card: dict) -> dict:
         "announced": packages.announced,
         "listed": packages.listed,
         "longer_by_range": packages.longer,
-        "asked": packages.asked,
+        "asked": packages.requested,
         "records": report.records,
         "dropped": {
             "longer": report.longer_dropped,
@@ -292,7 +293,7 @@ def _build(folder: Path, packages: Packages, card: dict) -> dict:
 
 
 def _card_text(card: dict) -> str:
-    """Return the data card for people, from the one for programs."""
+    """Return the data card as Markdown."""
     dropped, limit = card["dropped"], f"{card['max_length']:,} nt"
     tables = "\n".join(
         f"| `{path}` | {table['genes']:,} | {table['nucleotides']:,} | `{table['sha256']}` |"
@@ -316,17 +317,17 @@ def _card_text(card: dict) -> str:
 A "gene" is any record of NCBI Gene, not only one that codes for a protein. Types: {types}.
 
 ## What was left out
-NCBI announced {card["announced"] or 0:,} genes and listed {card["listed"]:,}; {card["asked"]:,} were asked for and
-{card["records"]:,} sequences came.
+NCBI announced {card["announced"] or 0:,} genes and listed {card["listed"]:,}; {card["asked"]:,} were requested and
+{card["records"]:,} sequences received.
 
 | count | why |
 |---|---|
-| {card["longer_by_range"]:,} | annotated range longer than {limit}; not asked for |
+| {card["longer_by_range"]:,} | annotated range longer than {limit}; not requested |
 | {dropped["longer"]:,} | sequence longer than {limit} |
 | {dropped["invalid"]:,} | letters outside A C G T |
 | {dropped["empty"]:,} | no sequence |
-| {dropped["further_loci"]:,} | a further locus of a gene already there (X and Y, another assembly) |
-| {dropped["duplicates"]:,} | the same sequence as a gene before it |
+| {dropped["further_loci"]:,} | a further locus of a gene (X and Y, another assembly) |
+| {dropped["duplicates"]:,} | the same sequence as an earlier gene |
 
-Relatives (not identical sequences) are not removed and are shared out over the three tables at random.
+Homologs (similar, not identical sequences) are not removed; they are distributed over the three tables at random.
 """

@@ -1,4 +1,8 @@
-"""One file over HTTP: resumed, retried, verified, and never half a file under the final name."""
+"""Download of one file over HTTP: resumed, retried, verified, and never an incomplete file under the final name.
+
+The library pooch was considered: it cannot resume a download, send a POST request, honour Retry-After or check a git
+blob id, and it replaces a file of other content at the target.
+"""
 
 from __future__ import annotations
 
@@ -16,22 +20,26 @@ import requests
 
 from dnastudy.core.errors import FetchError
 
-RETRIED = {408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524}
+RETRIED_STATUS = {408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524}
+"""HTTP status codes after which another attempt may succeed."""
 MAX_WAIT = 300
-"""Longest wait between two tries, in seconds; a server that asks for more gets no second try."""
+"""Longest wait between two attempts, in seconds; there is no further attempt where a server asks for a longer one."""
 _CHUNK = 1 << 14
 
 
-class _Again(Exception):
-    """A try failed in a way that another one may cure."""
+class _TemporaryError(Exception):
+    """An attempt failed, and another one may succeed after ``wait`` seconds."""
 
-    def __init__(self, what: str, wait: float = 0.0):
-        super().__init__(what)
+    def __init__(self, message: str, wait: float = 0.0):
+        super().__init__(message)
         self.wait = wait
 
 
 def file_hash(path: str | os.PathLike, kind: str = "sha256") -> str:
-    """Hash of a file as hex; ``kind``: ``sha256``, or ``blob`` for git's id (SHA-1 over its header and the content)."""
+    """Return the hash of a file as hex.
+
+    ``kind`` is an algorithm of hashlib, or ``blob`` for the git blob id (SHA-1 over a header and the content).
+    """
     path = Path(path)
     digest = hashlib.sha1(f"blob {path.stat().st_size}\0".encode()) if kind == "blob" else hashlib.new(kind)
     with path.open("rb") as stream:
@@ -47,12 +55,12 @@ def wrong_content(
     size: int | None = None,
     check: Callable[[Path], str | None] | None = None,
 ) -> str | None:
-    """What is wrong with a file's content, in words with both values, or None when it is what it should be."""
+    """Return what is wrong with a file's content, naming both values, or None if nothing is."""
     if size is not None and path.stat().st_size != size:
         return f"{path.stat().st_size} bytes instead of {size}"
     for kind, expected in (("blob", blob), ("sha256", sha256)):
-        if expected is not None and (found := file_hash(path, kind)) != expected.lower():
-            return f"{'git blob id' if kind == 'blob' else 'SHA-256'} {found} instead of {expected}"
+        if expected is not None and (actual := file_hash(path, kind)) != expected.lower():
+            return f"{'git blob id' if kind == 'blob' else 'SHA-256'} {actual} instead of {expected}"
     return check(path) if check is not None else None
 
 
@@ -72,55 +80,55 @@ def download(
     backoff: float = 1.0,
     progress: Callable[[int, int | None], None] | None = None,
 ) -> Path:
-    """Download ``url`` to ``target``, whole and verified or not at all.
+    """Download ``url`` to ``target``, complete and verified, or not at all.
 
-    Data are collected in ``target.part``. A break is resumed with Range and If-Range when the server named a version of
-    the file (strong ETag, or Last-Modified), in this call or a later one; else the next try starts from zero. Content
-    that is wrong is thrown away and asked for once more.
+    Data are collected in ``target.part``. An interrupted download is resumed, in this call or a later one, if the
+    server named the version of the file (strong ETag, or Last-Modified; requested with Range and If-Range); otherwise
+    it starts again. Wrong content is deleted and requested once more.
 
     Parameters
     ----------
     url : str
-        Where the file is.
+        Address of the file.
     target : path
-        Its final name; missing folders are made. A right file there is kept, without any request.
+        Its final name; missing folders are created. A correct file there is kept, without any request.
     blob, sha256 : str, optional
-        Git blob id or SHA-256 the content must have, as hex.
+        Required git blob id or SHA-256 of the content, as hex.
     size : int, optional
-        Bytes the content must have.
+        Required size, bytes.
     check : callable, optional
-        Takes the path of the whole part, returns what is wrong with it or None.
+        Takes the path of the complete download and returns what is wrong with it, or None.
     unverified : bool
-        Take content that none of ``blob``, ``sha256`` and ``check`` can verify.
+        Accept content without ``blob``, ``sha256`` or ``check`` to verify it.
     json : dict, optional
-        Sent by POST; such a download is never resumed.
+        Body of a POST request; such a download is never resumed.
     headers : dict, optional
-        Further request headers.
+        Additional request headers.
     retries : int
-        Tries after the first one.
+        Number of attempts after the first.
     timeout : float
-        Seconds without a byte (or a connection) before a try is given up.
+        Seconds without a byte (or a connection) after which an attempt fails.
     backoff : float
-        Seconds before the first retry, doubled each time, with jitter; Retry-After is honoured.
+        Seconds before the second attempt, doubled each time, with jitter; Retry-After is honoured.
     progress : callable, optional
-        Called with bytes held and bytes in all (None: unknown).
+        Called with the bytes received and the total (None: unknown).
 
     Raises
     ------
     FetchError
-        When the file cannot be had, has wrong content, or another file stands at ``target``.
+        When the file cannot be downloaded or has wrong content, or there is another file at ``target``.
     ValueError
-        When nothing says what the content must be and ``unverified`` is not set.
+        When nothing could verify the content and ``unverified`` is not set.
     """
     target = Path(target)
     if not (blob or sha256 or check or unverified):
-        raise ValueError(f"{url}: no git blob id, SHA-256 or check to verify it with; say unverified=True to take it")
+        raise ValueError(f"{url}: no git blob id, SHA-256 or check to verify it with; unverified=True accepts it")
     rules = {"blob": blob, "sha256": sha256, "size": size, "check": check}
     if target.exists():
         if (wrong := wrong_content(target, **rules)) is None:
             return target
-        raise FetchError(f"{target} exists but is not {url} ({wrong}); it was left alone: move it away and try again")
-    failures = wrongs = 0
+        raise FetchError(f"{target} exists but is not {url} ({wrong}); it was left alone: move it and try again")
+    failures = refusals = 0
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         part = _Part(target, url, resumable=json is None)
@@ -131,11 +139,13 @@ def download(
                 wrong = wrong_content(part.path, **rules)
                 if wrong is not None and not part.announced:
                     part.clear()
-                    raise _Again(f"wrong content, perhaps cut off (the server did not say how long it is): {wrong}")
-            except _Again as error:
+                    raise _TemporaryError(
+                        f"wrong content, perhaps truncated (the server did not announce its size): {wrong}"
+                    )
+            except _TemporaryError as error:
                 failures += 1
                 if failures > retries or error.wait > MAX_WAIT:
-                    raise FetchError(f"{url}: {error}; gave up after {_times(failures)}. {part.keep()}") from error
+                    raise FetchError(f"{url}: {error}; gave up after {_attempts(failures)}. {part.keep()}") from error
                 pause = min(backoff * 2 ** (failures - 1), MAX_WAIT) * random.SystemRandom().uniform(0.5, 1.0)
                 time.sleep(max(pause, error.wait))
                 continue
@@ -143,24 +153,24 @@ def download(
                 part.finish()
                 return target
             part.clear()
-            wrongs += 1
-            if wrongs > 1:
+            refusals += 1
+            if refusals > 1:
                 raise FetchError(
-                    f"{url}: refused, wrong content twice: {wrong}. Nothing was kept; the source has changed or "
-                    "something between it and you alters files"
+                    f"{url}: refused, wrong content twice: {wrong}. Nothing was kept; the source has changed, or "
+                    "files are altered on the way"
                 )
     except requests.RequestException as error:
         raise FetchError(f"{url}: {error}; check the address and your connection. {part.keep()}") from error
     except OSError as error:
-        raise FetchError(f"{url}: cannot write {target} ({error}); make room or choose another folder") from error
+        raise FetchError(f"{url}: cannot write {target} ({error}); free some space or choose another folder") from error
 
 
-def _times(count: int) -> str:
-    return "1 try" if count == 1 else f"{count} tries"
+def _attempts(count: int) -> str:
+    return "1 attempt" if count == 1 else f"{count} attempts"
 
 
 class _Part:
-    """What has been received of one file, and which version of it (``.part`` and ``.part.json``)."""
+    """The received part of one file (``.part``), and which version of the file it is of (``.part.json``)."""
 
     def __init__(self, target: Path, url: str, resumable: bool):
         self.target, self.url, self.resumable = target, url, resumable
@@ -180,16 +190,16 @@ class _Part:
 
     @property
     def held(self) -> int:
-        """Bytes received so far."""
+        """Number of bytes received so far."""
         return self.path.stat().st_size if self.path.exists() else 0
 
     @property
     def complete(self) -> bool:
-        """Whether all bytes are there (not yet whether they are right)."""
+        """Whether all bytes were received, correct or not."""
         return self.total is not None and self.path.exists() and self.held == self.total
 
     def start(self, validator: str | None, total: int | None) -> None:
-        """Begin a new version of the file with nothing received."""
+        """Begin a version of the file, with nothing received."""
         self.clear()
         self.validator, self.total = (validator if self.resumable else None), total
         self.announced = total is not None
@@ -197,20 +207,20 @@ class _Part:
             self.note.write_text(jsonlib.dumps({"url": self.url, "validator": self.validator, "total": total}))
 
     def clear(self) -> None:
-        """Forget all that was received."""
+        """Delete all that was received."""
         self.validator = self.total = None
         self.path.unlink(missing_ok=True)
         self.note.unlink(missing_ok=True)
 
     def keep(self) -> str:
-        """Keep what a later call can resume, drop the rest, and say which."""
+        """Keep what a later call can resume, delete the rest, and return advice for a message."""
         if self.validator is None or not self.held:
             self.clear()
             return "Try again later"
         return f"{self.held} bytes are kept in {self.path}: try again later to resume"
 
     def finish(self) -> None:
-        """Give the verified file its final name, on disk before it is seen."""
+        """Give the verified file its final name, after its content has reached the disk."""
         with self.path.open("rb+") as stream:
             os.fsync(stream.fileno())
         self.path.replace(self.target)
@@ -224,7 +234,7 @@ class _Part:
 
 
 def _receive(url, part: _Part, json, headers, timeout, size, progress) -> None:
-    """One try: receive what is missing into the part; `_Again` when another try may help, FetchError when not."""
+    """Make one attempt to receive what is missing; `_TemporaryError` if another attempt may help, FetchError if not."""
     headers = {"Accept-Encoding": "identity", **headers}
     if part.validator is None:
         part.clear()
@@ -233,7 +243,7 @@ def _receive(url, part: _Part, json, headers, timeout, size, progress) -> None:
     method = "GET" if json is None else "POST"
     try:
         with requests.request(method, url, json=json, headers=headers, timeout=timeout, stream=True) as response:
-            _judge(url, part, response)
+            _read_head(url, part, response)
             with part.path.open("ab") as stream:
                 held = stream.tell()
                 for chunk in response.iter_content(_CHUNK):
@@ -242,33 +252,35 @@ def _receive(url, part: _Part, json, headers, timeout, size, progress) -> None:
                     if progress is not None:
                         progress(held, part.total)
                     if size is not None and held > size:
-                        part.total = held  # too long: no need to see the rest, it will be refused
+                        part.total = held  # too long, and will be refused: the rest is not needed
                         return
     except requests.exceptions.SSLError:
         raise
     except (requests.ConnectionError, requests.Timeout, requests.exceptions.ContentDecodingError) as error:
-        raise _Again(f"no answer or a broken one within {timeout:g} s ({_plain(error)})") from error
+        raise _TemporaryError(f"no complete answer within {timeout:g} s ({_reason(error)})") from error
     except requests.exceptions.ChunkedEncodingError as error:
-        raise _Again(f"the connection broke after {part.held} bytes ({_plain(error)})") from error
+        raise _TemporaryError(f"the connection broke after {part.held} bytes ({_reason(error)})") from error
     if part.total is not None and held != part.total:
         if held > part.total:
             part.clear()
-        raise _Again(f"{held} bytes came instead of {part.total}")
+        raise _TemporaryError(f"{held} bytes were received instead of {part.total}")
     part.total = held
 
 
-def _judge(url: str, part: _Part, response: requests.Response) -> None:
-    """Take an answer's head: set up the part for its body, or say why there is none."""
+def _read_head(url: str, part: _Part, response: requests.Response) -> None:
+    """Read the head of a response: prepare the part for its body, or raise why there is none."""
     status = response.status_code
     if status == 206 and part.validator is not None:
         first, total = _content_range(response.headers.get("Content-Range", ""))
         if first != part.held or (part.total is not None and total not in (None, part.total)):
             part.clear()
-            raise _Again(f"the server sent another range than asked for ({response.headers.get('Content-Range')})")
+            raise _TemporaryError(
+                f"the server sent a range that was not requested ({response.headers.get('Content-Range')})"
+            )
         return
     if status == 416:
         part.clear()
-        raise _Again("the server no longer has the range asked for")
+        raise _TemporaryError("the server no longer has the requested range")
     if status == 200:
         encoded = response.headers.get("Content-Encoding", "identity") != "identity"
         length = response.headers.get("Content-Length", "")
@@ -278,28 +290,30 @@ def _judge(url: str, part: _Part, response: requests.Response) -> None:
         ranges = "bytes" in response.headers.get("Accept-Ranges", "").lower()
         part.start(strong if ranges and not encoded else None, total)
         return
-    said = f"HTTP {status} {response.reason or ''}".strip()
-    if status in RETRIED:
+    answer = f"HTTP {status} {response.reason or ''}".strip()
+    if status in RETRIED_STATUS:
         wait = _retry_after(response.headers.get("Retry-After"))
-        raise _Again(f"the server answered {said}" + (f" and asks to wait {wait:.0f} s" if wait else ""), wait)
+        raise _TemporaryError(
+            f"the server answered {answer}" + (f" and asks to wait {wait:.0f} s" if wait else ""), wait
+        )
     hint = {
-        401: "it wants a login or a key",
+        401: "it requires a login or a key",
         403: "it refuses access; a key may be missing or wrong",
-        404: "nothing is there; check the address (has the source moved?)",
-        410: "it is gone for good",
-    }.get(status, "another try would end the same way")
-    raise FetchError(f"{url}: the server answered {said}: {hint}. {part.keep()}")
+        404: "there is no such file; check the address (has the source moved?)",
+        410: "the file was removed",
+    }.get(status, "another attempt would fail as well")
+    raise FetchError(f"{url}: the server answered {answer}: {hint}. {part.keep()}")
 
 
 def _content_range(text: str) -> tuple[int | None, int | None]:
-    """(first byte, bytes in all) of a Content-Range header, None for what it does not say."""
+    """Return first byte and total size of a Content-Range header, None where it does not say."""
     span, _, total = text.removeprefix("bytes").strip().partition("/")
     first = span.partition("-")[0]
     return (int(first) if first.isdigit() else None), (int(total) if total.isdigit() else None)
 
 
 def _retry_after(text: str | None) -> float:
-    """Seconds a Retry-After header asks for (a number or a date); 0 without one."""
+    """Return the seconds that a Retry-After header (a number or a date) asks for; 0 without one."""
     if not text:
         return 0.0
     try:
@@ -307,14 +321,14 @@ def _retry_after(text: str | None) -> float:
     except ValueError:
         pass
     try:
-        then = parsedate_to_datetime(text)
+        date = parsedate_to_datetime(text)
     except ValueError:
         return 0.0
-    return max(0.0, (then.replace(tzinfo=then.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
+    return max(0.0, (date.replace(tzinfo=date.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
 
 
-def _plain(error: Exception) -> str:
-    """Innermost reason of a request's failure, short."""
+def _reason(error: Exception) -> str:
+    """Return the innermost reason of a failed request, shortened."""
     while error.__cause__ or error.__context__:
         error = error.__cause__ or error.__context__
     return str(error)[:200] or type(error).__name__

@@ -1,8 +1,8 @@
 """Gene packages of a whole taxon from NCBI Datasets, in small pieces that can be resumed.
 
-The API (version 2) has no download by taxon. As NCBI's own client does, the genes of the taxon are listed page by page
-and then asked for by id (github.com/ncbi/datasets, GeneDownloader.go: WithTaxon, DownloadGenePackagePost; parameters in
-docs/GeneApi.md of its OpenAPI client). Genes whose annotated ranges are all too long are not asked for.
+The API (version 2) has no download by taxon. As in NCBI's own client, the genes of the taxon are listed page by page
+and then requested by id (github.com/ncbi/datasets, GeneDownloader.go: WithTaxon, DownloadGenePackagePost; parameters in
+docs/GeneApi.md of its OpenAPI client). Genes whose annotated ranges are all too long are not requested.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from dnastudy.data.sources.http import download
 
 @dataclass(frozen=True)
 class Packages:
-    """Gene packages of one request: their paths, and how many genes were listed, too long by range and asked for."""
+    """Gene packages of one request: their paths, and the numbers of genes listed, too long by range, and requested."""
 
     paths: list[Path]
-    begun: str
+    started: str
     announced: int | None
     listed: int
     longer: int
-    asked: int
+    requested: int
 
 
 def fetch_packages(
@@ -44,29 +44,29 @@ def fetch_packages(
     progress: Callable[[str, int, int | None], None] | None = None,
     settings: dict | None = None,
 ) -> Packages:
-    """Download the gene packages of a taxon into ``folder``; what a broken call left there is used.
+    """Download the gene packages of a taxon into ``folder``; an interrupted download is resumed.
 
     Parameters
     ----------
     folder : Path
-        Keeps the request, the pages of the list and the packages.
+        Holds the request, the pages of the gene list and the packages.
     request : dict
-        ``url`` of the API, ``taxon``, ``max_length`` in nt, ``batch`` genes a page and a package.
+        ``url`` of the API, ``taxon``, ``max_length`` in nt, and ``batch``, the genes per page and package.
     day : str
-        Date written down with a new request; a resumed one keeps its own.
+        Date to record with a new request; a resumed one keeps its own.
     pause : float, optional
         Seconds between requests, by default what NCBI permits.
     progress : callable, optional
-        Called with what is counted, how many there are and how many there will be.
+        Called with what is counted, how many there are, and how many there will be.
     settings : dict, optional
         ``retries``, ``timeout``, ``backoff`` of `download`.
 
     Raises
     ------
     FetchError
-        When a page or package cannot be had, or ``folder`` belongs to another request.
+        When a page or package cannot be downloaded, or ``folder`` belongs to another request.
     """
-    begun = _begin(folder / "request.json", request, day)
+    started = _start(folder / "request.json", request, day)
     fetch = _Api(request["url"], pause, settings or {})
     batch = request["batch"]
     listing = _list_genes(fetch, folder, request, progress)
@@ -78,27 +78,29 @@ def fetch_packages(
         paths.append(fetch("gene/download", target, check=_broken_package, json=body))
         if progress is not None:
             progress("packages", number + 1, count)
-    return Packages(paths, begun, asked=len(ids), **listing)
+    return Packages(paths, started, requested=len(ids), **listing)
 
 
-def _begin(note: Path, request: dict, day: str) -> str:
-    """Write down what is being fetched since when, or find the request of a broken call; return its date."""
+def _start(note: Path, request: dict, day: str) -> str:
+    """Record a new request and its date, or find the interrupted one; return the date."""
     if note.exists():
-        before = json.loads(note.read_text(encoding="utf-8"))
-        if {key: before.get(key) for key in request} != request:
-            raise FetchError(f"{note.parent} belongs to another request, {before}; remove it or choose another folder")
-        return before["date"]
+        recorded = json.loads(note.read_text(encoding="utf-8"))
+        if {key: recorded.get(key) for key in request} != request:
+            raise FetchError(
+                f"{note.parent} belongs to another request, {recorded}; remove it or choose another folder"
+            )
+        return recorded["date"]
     atomic_write(note, json.dumps(request | {"date": day}))
     return day
 
 
 class _Api:
-    """Requests to NCBI Datasets, no faster than permitted."""
+    """Requests to NCBI Datasets, at the permitted rate."""
 
     def __init__(self, base: str, pause: float | None, settings: dict):
         key = os.environ.get("NCBI_API_KEY")
         self.base = base
-        self.settings = {"timeout": 120, **settings}  # a package is made on demand before its first byte comes
+        self.settings = {"timeout": 120, **settings}  # packages are built on demand, before their first byte is sent
         self.headers = {"api-key": key} if key else {}
         self.pause = (0.11 if key else 0.36) if pause is None else pause
         self.next = 0.0
@@ -111,20 +113,20 @@ class _Api:
 
 
 def _list_genes(fetch: _Api, folder: Path, request: dict, progress) -> dict:
-    """List the taxon's genes; each page is kept, reduced to the ids of genes that may be short enough."""
+    """List the taxon's genes; each page is stored, reduced to the ids of genes that may be short enough."""
     total = {"ids": set(), "announced": None, "listed": 0, "longer": 0}
     token, number = "", 0
     while True:
         number += 1
-        kept = folder / f"list_{number:05d}.json"
-        if not kept.exists():
+        stored = folder / f"list_{number:05d}.json"
+        if not stored.exists():
             raw = folder / "page.json"
             raw.unlink(missing_ok=True)
             query = f"gene/taxon/{request['taxon']}/dataset_report?page_size={request['batch']}"
             fetch(query + (f"&page_token={quote(token, safe='')}" if token else ""), raw, check=_broken_page)
-            atomic_write(kept, json.dumps(_reduce(json.loads(raw.read_bytes()), request["max_length"])))
+            atomic_write(stored, json.dumps(_reduce(json.loads(raw.read_bytes()), request["max_length"])))
             raw.unlink()
-        page = json.loads(kept.read_text(encoding="utf-8"))
+        page = json.loads(stored.read_text(encoding="utf-8"))
         total["ids"].update(page["ids"])
         total["listed"] += page["listed"]
         total["longer"] += page["longer"]
@@ -134,7 +136,7 @@ def _list_genes(fetch: _Api, folder: Path, request: dict, progress) -> dict:
         if not page["next"]:
             break
         if page["next"] == token:
-            raise FetchError(f"{fetch.base}: page {number} of the gene list names itself as the next; try again later")
+            raise FetchError(f"{fetch.base}: page {number} of the gene list is its own next page; try again later")
         token = page["next"]
     if total["listed"] < 0.99 * (total["announced"] or 1):
         raise FetchError(
@@ -145,7 +147,7 @@ def _list_genes(fetch: _Api, folder: Path, request: dict, progress) -> dict:
 
 
 def _reduce(page: dict, max_length: int) -> dict:
-    """What is needed of one page: ids of genes not known to be too long, counts, the next page's token."""
+    """Reduce one page to ids of genes not known to be too long, counts, and the token of the next page."""
     genes = [report["gene"] for report in page.get("reports", []) if "gene" in report]
     ids = [int(gene["gene_id"]) for gene in genes if min(_lengths(gene), default=0) <= max_length]
     return {
@@ -159,13 +161,14 @@ def _reduce(page: dict, max_length: int) -> dict:
 
 def _lengths(gene: dict) -> list[int]:
     """Lengths in nt of a gene's annotated ranges; empty when none is known."""
-    places = [place for found in gene.get("annotations", []) for place in found.get("genomic_locations", [])]
+    annotations = gene.get("annotations", [])
+    places = [place for annotation in annotations for place in annotation.get("genomic_locations", [])]
     ranges = [place["genomic_range"] for place in places if "genomic_range" in place]
     return [abs(int(r["end"]) - int(r["begin"])) + 1 for r in ranges if "begin" in r and "end" in r]
 
 
 def _broken_page(path: Path) -> str | None:
-    """What is wrong with a page of the gene list."""
+    """Return what is wrong with a page of the gene list, or None."""
     try:
         page = json.loads(path.read_bytes())
         _reduce(page, 1)
@@ -175,13 +178,13 @@ def _broken_page(path: Path) -> str | None:
 
 
 def _broken_package(path: Path) -> str | None:
-    """What is wrong with a gene package: not a zip, cut off, a member's checksum, or a member missing."""
+    """Return what is wrong with a gene package (truncated, damaged, incomplete), or None."""
     try:
         with zipfile.ZipFile(path) as package:
             bad = package.testzip()
             names = {Path(name).name for name in package.namelist()}
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError) as error:
-        return f"not a whole zip file ({error})"
+        return f"not a complete zip file ({error})"
     if bad is not None:
         return f"damaged: the checksum of {bad} is wrong"
     missing = {"gene.fna", "data_report.jsonl"} - names
