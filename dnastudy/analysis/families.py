@@ -35,10 +35,8 @@ SPEED = PACKAGE.parent / "results" / "neural_speed.json"
 
 def ensemble_label(record: Mapping[str, Any]) -> str:
     """Label of an ensemble that says how its members are mixed, too."""
-    settings = record["settings"]
-    alone = len(settings["members"]) == 1
-    words = [model_label("expert", {}) + " alone" if alone else record["label"]]
-    if not alone:
+    settings, words = record["settings"], [record["label"]]
+    if len(settings["members"]) > 1:
         words.append(settings["mixing"])
     if settings["classes"] > 1:
         words.append("weights by entropy")

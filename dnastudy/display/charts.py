@@ -24,7 +24,6 @@ import altair as alt
 
 from dnastudy.display.looks import BLUE, SERIES, Look, family_looks
 
-
 #: Colours that follow the page: `charts.js` replaces them by those of the page's light or dark theme.
 INK, MUTED, GRID, PAPER = "#1f2933", "#52606d", "#d5dbe1", "#fffffe"
 

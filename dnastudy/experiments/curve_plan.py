@@ -84,9 +84,8 @@ def _point(
     **data: Any,
 ) -> Run:  # fmt: skip
     """One point of a curve; ``where`` is what its name says of corpus, split and fraction."""
-    full = _settings(curve)
-    settings = {**full, **({"seed": seed} if is_seeded(curve.model) else {}), **(alphabet or {})}
-    parsed = models.model_class(curve.model).Settings.parse(full, curve.model)
+    settings = {**_settings(curve), **({"seed": seed} if is_seeded(curve.model) else {}), **(alphabet or {})}
+    parsed = models.model_class(curve.model).Settings.parse(settings, curve.model)
     if hasattr(parsed, "epochs"):
         settings["epochs"] = round(parsed.epochs / data["fraction"] ** 0.5)
     recipe = recipe_of(curve.model, curve.preset)
@@ -95,6 +94,7 @@ def _point(
         label=model_label(curve.model, settings, recipe),
         group=group,
         recipe=recipe,
+        order=getattr(parsed, "order", None),
         seed=seed if is_seeded(curve.model) else None,
         model=curve.model,
         settings=settings,

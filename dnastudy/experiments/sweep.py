@@ -25,22 +25,22 @@ from dnastudy import models
 from dnastudy.core.errors import ModelError, SettingsError, TrainingError
 from dnastudy.data.datasets import Dataset
 from dnastudy.evaluation import scoring
-from dnastudy.experiments.plan import NEURAL, Run
+from dnastudy.experiments.plan import Run
 from dnastudy.experiments.store import Store
+from dnastudy.models.search_space import Range
 
-COMMON: dict[str, BaseDistribution] = {
-    "learning_rate": FloatDistribution(5e-4, 2e-2, log=True),
-    "batch_tokens": CategoricalDistribution([1500, 2500, 5000, 10_000]),
-    "dropout": FloatDistribution(0.0, 0.5, step=0.05),
-    "weight_decay": FloatDistribution(1e-3, 0.3, log=True),
-    "token_corruption": FloatDistribution(0.0, 0.1, step=0.01),
-    "kmer_size": IntDistribution(1, 8),
-}
-SPACES: dict[str, dict[str, BaseDistribution]] = {
-    "lstm": {**COMMON, "n_layers": IntDistribution(1, 3), "embedding_size": CategoricalDistribution([32, 64, 128])},
-    "transformer": {**COMMON, "n_layers": IntDistribution(2, 5), "n_heads": CategoricalDistribution([2, 3, 4, 6])},
-}
-"""What is searched, by model: a distribution for each setting."""
+
+def distributions(model: str) -> dict[str, BaseDistribution]:
+    """Return what Optuna samples for each setting that is searched for a model; nothing for one without a search space."""
+    return {name: _distribution(values) for name, values in models.model_class(model).search_space.items()}
+
+
+def _distribution(values: Range | list) -> BaseDistribution:
+    if not isinstance(values, Range):
+        return CategoricalDistribution(values)
+    if isinstance(values.low, int):
+        return IntDistribution(values.low, values.high, log=values.log, step=values.step or 1)
+    return FloatDistribution(values.low, values.high, log=values.log, step=values.step)
 
 
 def sweep(
@@ -74,12 +74,14 @@ def sweep(
     ModelError
         When no trial could be trained.
     """
-    if model not in SPACES:
-        raise SettingsError(f"{model}: nothing to search; models with a search space: {', '.join(NEURAL)}")
+    searched = distributions(model)
+    if not searched:
+        searchable = [name for name in models.MODELS if models.model_class(name).search_space]
+        raise SettingsError(f"{model}: nothing to search; models with a search space: {', '.join(searchable)}")
     fixed, known = dict(fixed or {}), models.model_class(model).Settings
     if set(fixed) - set(known.model_fields):
         known.parse(fixed, model)  # says which, and what there is
-    space = {name: distribution for name, distribution in SPACES[model].items() if name not in fixed}
+    space = {name: distribution for name, distribution in searched.items() if name not in fixed}
     parts = json.dumps([model, seed, fixed, dataset.hashes["train"], dataset.hashes["validation"], repr(space)])
     name = f"{model}-{hashlib.sha256(parts.encode()).hexdigest()[:12]}"
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,9 +1,9 @@
-"""Any model, by gene type: beside the model of all genes one of each type, mixed with it.
+"""Any model, conditioned on the gene type: beside the model of all genes one of each type, mixed with it.
 
-Genes of a type are few, and genes of other types resemble them: so each prediction of the type's own model is averaged
-with that of all genes, as interpolated language models do (Jelinek and Mercer 1980), by a weight that makes the
-validation genes of the type most probable. Needs no more of a model than the protocol. Networks do not need it: they
-are told of types by a token.
+Genes of one type are few, and genes of other types resemble them. So the probabilities of a type's own model are
+averaged with those of the model of all genes, as in interpolated language models (Jelinek and Mercer 1980), with the
+weight that makes the validation genes of the type most probable. Any model that keeps the protocol can be wrapped.
+Networks do not need it: they are conditioned by a token.
 """
 
 from __future__ import annotations
@@ -27,24 +27,23 @@ if TYPE_CHECKING:
     from dnastudy.training.report import Report
 
 ENOUGH = 20
-"""Training genes from which on a gene type is worth a model of its own."""
+"""Fewest training genes of a type that gets a model of its own by default."""
 WHOLE = "all-genes"
 """Folder of the model of all genes."""
 
 
 class Conditional(base.LanguageModel):
-    """Another model, of all genes, that can also be asked for genes of one type."""
+    """Another model, of all genes, that can be conditioned on the gene type."""
 
     name = "conditional"
     family = "ensemble"
     of_others = True
-    learning_code = further_code = ("models/ensemble.py",)
 
     class Settings(base.Settings):
-        """Settings of a model by gene type."""
+        """Settings of a model that is conditioned on the gene type."""
 
-        model: str = Field(default="ngram", description="registered model")
-        settings: dict[str, Any] = Field(default_factory=dict, description="its settings")
+        model: str = Field(default="ngram", description="registered model that is wrapped")
+        settings: dict[str, Any] = Field(default_factory=dict, description="settings of that model")
         types: list[str] | None = Field(
             default=None,
             description=f"gene types that have a model of their own; None: all with at least {ENOUGH} training genes",
@@ -53,8 +52,14 @@ class Conditional(base.LanguageModel):
     def __init__(self, settings: dict[str, Any] | base.Settings | None = None):
         super().__init__(settings)
         self.whole = self._new()
-        self.own: dict[str, Ensemble] = {}
+        self.by_type: dict[str, Ensemble] = {}
         self.family = self.whole.family
+
+    @classmethod
+    def label_of(cls, settings: dict[str, Any]) -> str:
+        """See the base class."""
+        ((name, wrapped),) = cls.built_on(settings)
+        return f"{models.model_class(name).label_of(wrapped)}, by gene type"
 
     def _new(self) -> base.LanguageModel:
         return models.create(self.settings.model, self.settings.settings)
@@ -66,23 +71,25 @@ class Conditional(base.LanguageModel):
 
     @property
     def num_parameters(self) -> int:
-        """Those of all models, and a weight a type."""
-        return self.whole.num_parameters + sum(mixture.members[0].num_parameters + 1 for mixture in self.own.values())
+        """Parameters of all models, and a weight for each type."""
+        return self.whole.num_parameters + sum(
+            mixture.members[0].num_parameters + 1 for mixture in self.by_type.values()
+        )
 
     @property
     def paper_events(self) -> Any:
-        """Those of the model of all genes."""
+        """Events of the model of all genes."""
         return self.whole.paper_events
 
     @property
     def tuned(self) -> dict[str, float]:
         """Weight of each type's own model."""
-        return {name: float(mixture.weights[0, 0]) for name, mixture in self.own.items()}
+        return {name: float(mixture.weights[0, 0]) for name, mixture in self.by_type.items()}
 
     # learning
 
     def fit(self, train: base.Sequences, validation: base.Sequences | None = None) -> Self:
-        """Learn from ``train``, which must hold the type of each gene (`sequences.encode`); weights: ``validation``."""
+        """Train on ``train``, encoded with gene types (`sequences.encode`); tune weights on ``validation``."""
         return self.fit_long(train, validation)
 
     def fit_long(
@@ -94,21 +101,21 @@ class Conditional(base.LanguageModel):
     ) -> Self:
         """See the base class; each model has a folder of its own in the workspace."""
         train, validation = encode(train), encode(validation if validation is not None else [])
-        known = [] if train.types is None else frequent_types(train.types)
-        wanted = known if self.settings.types is None else self.settings.types
+        frequent = [] if train.types is None else frequent_types(train.types)
+        wanted = frequent if self.settings.types is None else self.settings.types
         parts = {name: _of_type(train, name) for name in wanted}
         if missing := [name for name, genes in parts.items() if not genes.nucleotides]:
-            raise base.ModelError(f"typed: no training gene of type {missing[0]!r}")
+            raise base.ModelError(f"conditional: no training gene of type {missing[0]!r}")
 
-        def learn(folder: str, genes: EncodedSequences, held_out: EncodedSequences) -> base.LanguageModel:
+        def fit_part(folder: str, genes: EncodedSequences, held_out: EncodedSequences) -> base.LanguageModel:
             inside = workspace and replace(workspace, folder=workspace.folder / folder)
             return self._new().fit_long(genes, held_out, inside, report)
 
-        self.whole, self.own = learn(WHOLE, train, validation), {}
+        self.whole, self.by_type = fit_part(WHOLE, train, validation), {}
         for number, (name, genes) in enumerate(parts.items(), 1):
             held_out = _of_type(validation, name)
-            mixture = self._mixture(learn(f"type-{number}", genes, held_out))
-            self.own[name] = mixture.combine(mixture.members, held_out)
+            mixture = self._mixture(fit_part(f"type-{number}", genes, held_out))
+            self.by_type[name] = mixture.combine(mixture.members, held_out)
         return self
 
     @classmethod
@@ -125,12 +132,12 @@ class Conditional(base.LanguageModel):
     @property
     def types(self) -> tuple[str, ...]:
         """See the base class."""
-        return tuple(self.own)
+        return tuple(self.by_type)
 
     def of_type(self, name: str) -> base.LanguageModel:
         """See the base class."""
         self._check_type(name)
-        return self.own[name]
+        return self.by_type[name]
 
     # the protocol: the model of all genes
 
@@ -162,23 +169,23 @@ class Conditional(base.LanguageModel):
     # saving: each model as it is
 
     def _arrays(self) -> dict[str, np.ndarray]:
-        weights = [mixture.weights[0] for mixture in self.own.values()]
-        return {"types": np.array(list(self.own), dtype=str), "weights": np.reshape(weights, (len(weights), 2))}
+        weights = [mixture.weights[0] for mixture in self.by_type.values()]
+        return {"types": np.array(list(self.by_type), dtype=str), "weights": np.reshape(weights, (len(weights), 2))}
 
     def _restore(self, arrays: dict[str, np.ndarray]) -> None:
-        for mixture, weights in zip(self.own.values(), arrays["weights"], strict=True):
+        for mixture, weights in zip(self.by_type.values(), arrays["weights"], strict=True):
             mixture.weights = weights[None]
 
     def _write_arrays(self, folder: Path, arrays: dict[str, np.ndarray]) -> None:
         super()._write_arrays(folder, arrays)
         self.whole.save(folder / WHOLE)
-        for number, mixture in enumerate(self.own.values(), 1):
+        for number, mixture in enumerate(self.by_type.values(), 1):
             mixture.members[0].save(folder / f"type-{number}")
 
     def _read_arrays(self, folder: Path) -> dict[str, np.ndarray]:
         arrays = super()._read_arrays(folder)
         self.whole = models.load(folder / WHOLE)
-        self.own = {
+        self.by_type = {
             name: self._mixture(models.load(folder / f"type-{number}"))
             for number, name in enumerate(arrays["types"].tolist(), 1)
         }
@@ -190,7 +197,7 @@ def _of_type(genes: EncodedSequences, name: str) -> EncodedSequences:
 
 
 def frequent_types(types: Iterable[str]) -> list[str]:
-    """Gene types that stand there at least `ENOUGH` times, the most frequent first."""
+    """Return the gene types that occur at least `ENOUGH` times, the most frequent first."""
     counts = Counter(map(str, types))
     counts.pop("", None)
     return sorted((name for name in counts if counts[name] >= ENOUGH), key=lambda name: (-counts[name], name))

@@ -1,9 +1,9 @@
-"""Ensembles: several models read the same prefix, and their distributions are mixed.
+"""Ensembles: several models predict from the same prefix, and their distributions are mixed.
 
-Linear mixing averages probabilities (opinion pool of Stone 1961). Geometric mixing adds up weighted logarithms and
-normalises (Genest and Zidek 1986), which lets a sure member overrule unsure ones; its weights may be of either sign and
-need not sum to 1, so that it can also make a member that is too sure of itself less so. Weights are fitted on the
-validation genes; both problems are convex.
+Linear mixing averages probabilities (opinion pool of Stone 1961). Geometric mixing sums weighted logarithms and
+normalises (Genest and Zidek 1986), so that a confident member overrules uncertain ones. Its weights may have either
+sign and need not sum to 1, so that it can also correct an overconfident member. Weights are fitted on the validation
+genes; both problems are convex.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from scipy.optimize import minimize
 from dnastudy import models
 from dnastudy.core.config import Settings
 from dnastudy.data.sequences import EncodedSequences, encode, evenly_spaced
+from dnastudy.display import looks
 from dnastudy.models import base
 
 if TYPE_CHECKING:
@@ -28,24 +29,26 @@ if TYPE_CHECKING:
     from dnastudy.training.report import Report
 
 TUNING_NUCLEOTIDES = 600_000
+"""Validation nucleotides on which weights are fitted, about."""
 LEAST = -40.0
-"""Log-probability, nats, that stands for none at all in a geometric mixture."""
+"""Log-probability, nats, that replaces smaller ones in a geometric mixture."""
 PRIOR = 20.0
-"""Events that equal weights are worth when a cell's own are fitted."""
+"""Strength of the penalty that holds the weights of a cell near those of all events, in events."""
 
 
 class Member(Settings):
     """One member of an ensemble."""
 
     model: str = Field(description="registered model")
-    settings: dict[str, Any] = Field(default_factory=dict, description="its settings")
+    settings: dict[str, Any] = Field(default_factory=dict, description="settings of that model")
 
 
 class Ensemble(base.LanguageModel):
     """Linear or geometric mixture of other models, weights fitted on validation genes."""
 
     name = "ensemble"
-    family = "ensemble"
+    family = label = "ensemble"
+    look = looks.PURPLE
 
     class Settings(base.Settings):
         """Settings of an ensemble."""
@@ -56,16 +59,26 @@ class Ensemble(base.LanguageModel):
             description="models to mix: a list of {model: name, settings: {...}}",
         )
         mixing: Literal["linear", "geometric"] = Field(
-            default="geometric", description="average of probabilities, or weighted sum of logarithms (normalised)"
+            default="geometric",
+            description="linear: weighted mean of probabilities; geometric: weighted sum of log-probabilities, "
+            "normalised",
         )
         classes: int = Field(
-            default=1, ge=1, description="classes of each member's entropy that have weights of their own"
+            default=1,
+            ge=1,
+            description="classes of each member's entropy; each combination of classes has its own weights",
         )
 
     def __init__(self, settings: dict[str, Any] | base.Settings | None = None):
         super().__init__(settings)
         self.members = [models.create(member.model, member.settings) for member in self.settings.members]
         self.edges, self.weights = np.zeros((len(self.members), 0)), self._equal()
+
+    @classmethod
+    def label_of(cls, settings: dict[str, Any]) -> str:
+        """See the base class: the labels of the members, joined by " + "."""
+        labels = [models.model_class(name).label_of(of_member) for name, of_member in cls.parts(settings)]
+        return " + ".join(labels) if len(labels) > 1 else f"{labels[0]}, recalibrated"
 
     def _equal(self) -> np.ndarray:
         count = len(self.members)
@@ -78,7 +91,7 @@ class Ensemble(base.LanguageModel):
 
     @property
     def num_parameters(self) -> int:
-        """Those of the members, and the weights."""
+        """Parameters of the members, and the weights."""
         return sum(member.num_parameters for member in self.members) + self.weights.size
 
     @property
@@ -115,7 +128,7 @@ class Ensemble(base.LanguageModel):
         if not tuning.nucleotides:
             return self
         rows, truth = self._rows(tuning), tuning.symbols
-        # what no member gives a chance (ends, to networks that know none) cannot be weighed
+        # events that no member gives any probability (ends, for networks without END) cannot be weighted
         possible = np.isfinite(rows[:, np.arange(len(truth)), truth]).any(axis=0)
         if not possible.any():
             return self
@@ -125,7 +138,7 @@ class Ensemble(base.LanguageModel):
         self.edges = np.quantile(entropies, cuts, axis=1).T  # (members, classes - 1)
         cells, fitted = self._cells(entropies), _linear if self.settings.mixing == "linear" else _geometric
         equal = np.full(len(self.members), 1 / len(self.members))
-        # all events together first: what a cell with few events of its own leans on
+        # weights of all events first: those of a cell with few events stay near them
         overall = fitted(rows, truth, equal)
         self.weights = np.stack(
             [
@@ -138,8 +151,8 @@ class Ensemble(base.LanguageModel):
     @classmethod
     def with_types(cls, settings: dict[str, Any], types: Sequence[str]) -> tuple[str, dict[str, Any]]:
         """See the base class: each member by type."""
-        told = [models.model_class(model).with_types(of_member, types) for model, of_member in cls.parts(settings)]
-        return cls.name, {**settings, "members": [{"model": model, "settings": of} for model, of in told]}
+        typed = [models.model_class(model).with_types(of_member, types) for model, of_member in cls.parts(settings)]
+        return cls.name, {**settings, "members": [{"model": model, "settings": of} for model, of in typed]}
 
     @classmethod
     def uses_types(cls, settings: dict[str, Any]) -> bool:
@@ -148,19 +161,19 @@ class Ensemble(base.LanguageModel):
 
     @property
     def types(self) -> tuple[str, ...]:
-        """Those that all members know."""
+        """Gene types that all members can be conditioned on."""
         first, *others = (member.types for member in self.members)
         return tuple(name for name in first if all(name in known for known in others))
 
     def of_type(self, name: str) -> Self:
         """See the base class; the weights are those of all genes."""
         self._check_type(name)
-        told = copy.copy(self)
-        told.members = [member.of_type(name) for member in self.members]
-        return told
+        conditioned = copy.copy(self)
+        conditioned.members = [member.of_type(name) for member in self.members]
+        return conditioned
 
     def update(self, sequences: base.Sequences) -> Self:
-        """Let each member join more genes; the weights are kept."""
+        """Add more genes to each member; the weights are kept."""
         for member in self.members:
             member.update(sequences)
         return self
@@ -172,15 +185,15 @@ class Ensemble(base.LanguageModel):
         return np.stack([np.concatenate(member.log_distributions(encoded)) for member in self.members])
 
     def _cells(self, entropies: np.ndarray) -> np.ndarray:
-        """Which weights hold at each place: the classes of all members' entropies taken together."""
+        """Cell of weights at each position: the classes of all members' entropies together."""
         cells = np.zeros(entropies.shape[1], dtype=np.int64)
         for values, edges in zip(entropies, self.edges, strict=True):
             cells = cells * self.settings.classes + np.searchsorted(edges, values)
         return cells
 
     def _mixed(self, rows: np.ndarray) -> np.ndarray:
-        """Mixture of the members' rows, (members, places, 5): shape (places, 5)."""
-        weights = self.weights[self._cells(_entropies(rows))].T[:, :, None]  # (members, places, 1)
+        """Mixture of the members' rows, (members, positions, 5): shape (positions, 5)."""
+        weights = self.weights[self._cells(_entropies(rows))].T[:, :, None]  # (members, positions, 1)
         with np.errstate(divide="ignore"):
             if self.settings.mixing == "linear":
                 return np.log((weights * np.exp(rows)).sum(axis=0))
@@ -225,33 +238,33 @@ class Ensemble(base.LanguageModel):
 
 
 def _entropies(rows: np.ndarray) -> np.ndarray:
-    """Entropy of each distribution, nats, END included: from shape (members, places, 5) to (members, places)."""
+    """Entropy of each distribution, nats, END included: from shape (members, positions, 5) to (members, positions)."""
     p = np.exp(rows)
     return -(p * np.where(p > 0, rows, 0.0)).sum(axis=2)
 
 
 def _linear(rows: np.ndarray, truth: np.ndarray, prior: np.ndarray) -> np.ndarray:
     """Weights, summing to 1, that make the true symbols most probable in the average."""
-    p = np.exp(rows[:, np.arange(len(truth)), truth])  # (members, places)
+    p = np.exp(rows[:, np.arange(len(truth)), truth])  # (members, positions)
 
     def nats(weights: np.ndarray) -> tuple[float, np.ndarray]:
         mixed = np.maximum(weights @ p, 1e-300)
-        away = weights - prior
-        loss = -np.log(mixed).sum() + PRIOR / 2 * away @ away
-        return loss / len(truth), (PRIOR * away - (p / mixed).sum(axis=1)) / len(truth)
+        shift = weights - prior
+        loss = -np.log(mixed).sum() + PRIOR / 2 * shift @ shift
+        return loss / len(truth), (PRIOR * shift - (p / mixed).sum(axis=1)) / len(truth)
 
     total = {"type": "eq", "fun": lambda w: w.sum() - 1, "jac": np.ones_like}
-    found = minimize(
+    result = minimize(
         nats, prior, jac=True, method="SLSQP", bounds=[(0, 1)] * len(prior), constraints=[total],
         options={"ftol": 1e-12, "maxiter": 200},
     )  # fmt: skip
-    weights = np.clip(found.x, 0, None)
+    weights = np.clip(result.x, 0, None)
     return weights / weights.sum()
 
 
 def _geometric(rows: np.ndarray, truth: np.ndarray, prior: np.ndarray) -> np.ndarray:
     """Weights that make the true symbols most probable in the normalised average of logarithms."""
-    features = np.maximum(rows, LEAST).transpose(1, 2, 0)  # (places, 5, members)
+    features = np.maximum(rows, LEAST).transpose(1, 2, 0)  # (positions, 5, members)
     right = features[np.arange(len(truth)), truth].sum(axis=0)
 
     def nats(weights: np.ndarray) -> tuple[float, np.ndarray]:
@@ -259,9 +272,9 @@ def _geometric(rows: np.ndarray, truth: np.ndarray, prior: np.ndarray) -> np.nda
         top = scores.max(axis=1, keepdims=True)
         p = np.exp(scores - top)
         sums = p.sum(axis=1, keepdims=True)
-        away = weights - prior
-        loss = (top + np.log(sums)).sum() - right @ weights + PRIOR / 2 * away @ away
-        slope = np.einsum("ns,nsm->m", p / sums, features) - right + PRIOR * away
+        shift = weights - prior
+        loss = (top + np.log(sums)).sum() - right @ weights + PRIOR / 2 * shift @ shift
+        slope = np.einsum("ns,nsm->m", p / sums, features) - right + PRIOR * shift
         return loss / len(truth), slope / len(truth)
 
     return minimize(nats, prior, jac=True, method="BFGS", options={"gtol": 1e-7}).x

@@ -23,7 +23,7 @@ TRIALS = [
     (256, 256, 2), (256, 256, 1), (256, 256, 3), (128, 256, 2), (256, 128, 2), (512, 256, 2), (256, 512, 2),
     (256, 256, 4), (128, 512, 4), (256, 512, 4), (256, 512, 5), (256, 1024, 4),
 ]  # fmt: skip
-"""Embedding size, hidden size and layers of the published trials, in the paper's order (their figures: `data/paper.yaml`)."""
+"""Embedding size, hidden size and layers of the published trials, in the paper's order (figures: `data/paper.yaml`)."""
 
 
 class LSTM(NeuralModel):
@@ -52,7 +52,9 @@ class LSTM(NeuralModel):
         n_positions: int = Field(
             default=0, ge=0, description="positions with a learned embedding, nt (later ones share the last); 0: none"
         )
-        dropout: float = Field(default=0.2, ge=0, lt=1, description="dropout between the layers and before the output, as a probability")
+        dropout: float = Field(
+            default=0.2, ge=0, lt=1, description="dropout between the layers and before the output, as a probability"
+        )
 
     def _build(self) -> Network:
         from dnastudy.models.networks.lstm import Recurrent

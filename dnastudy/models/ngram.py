@@ -71,9 +71,8 @@ class NGram(base.LanguageModel):
             if self.escape_weight is not None and self.smoothing != "witten-bell":
                 raise ValueError(f"escape_weight is for smoothing=witten-bell, not {self.smoothing}")
             if self.vocab_size**self.order > LARGEST_TABLE:
-                raise ValueError(
-                    f"order: {self.vocab_size} letters make more than {LARGEST_TABLE:,} n-grams of {self.order}; lower it"
-                )
+                ngrams = f"{LARGEST_TABLE:,} n-grams of {self.order}"
+                raise ValueError(f"order: {self.vocab_size} letters make more than {ngrams}; lower it")
             return self
 
     @classmethod
@@ -338,7 +337,7 @@ def _by_sequence(rows: np.ndarray, starts: np.ndarray, last: int = 0) -> list[np
 
 
 def _interpolate(counts: np.ndarray, lower: np.ndarray, escape_weight: float) -> np.ndarray:
-    """(counts + k * lower) / (seen + k), k = escape_weight * distinct symbols seen; ``lower`` where nothing was seen."""
+    """(counts + k * lower) / (seen + k) with k = escape_weight * distinct symbols; ``lower`` where seen is 0."""
     kinds = escape_weight * np.count_nonzero(counts, axis=1)[:, None]
     seen = counts.sum(axis=1)[:, None]
     return np.where(seen > 0, (counts + kinds * lower) / np.maximum(seen + kinds, 1), lower)

@@ -2,8 +2,8 @@
 
 Pre-norm: RMSNorm before each part (Zhang and Sennrich 2019), rotary positions (Su et al. 2021), SwiGLU (Shazeer 2020).
 Its heads share one head of keys and values, which makes generation several times faster.
-Post-norm: LayerNorm after each part, learned positions, ReLU. The paper's 3 heads do not divide its d_model of 256: each
-is 256 // 3 = 85 wide, as in the Keras layer it used, so that 256 is projected to 255 and back.
+Post-norm: LayerNorm after each part, learned positions, ReLU. The paper's 3 heads do not divide its d_model of 256:
+each is 256 // 3 = 85 wide, as in the Keras layer it used, so that 256 is projected to 255 and back.
 The network itself is in `networks.transformer`.
 """
 

@@ -23,7 +23,9 @@ class Uniform(base.LanguageModel):
     class Settings(base.Settings):
         """Settings of the uniform model."""
 
-        mean_length: float | None = Field(default=None, gt=0, description="mean length of a gene, nt; None: that of the training genes")
+        mean_length: float | None = Field(
+            default=None, gt=0, description="mean length of a gene, nt; None: that of the training genes"
+        )
 
     def fit(self, train: base.Sequences, validation: base.Sequences | None = None) -> Self:
         """Take the mean length from ``train``, unless it is set."""

@@ -190,7 +190,7 @@ def test_every_model_of_the_study_has_its_rows_on_real_genes():
     assert set(RUNS) == evaluated == set(ACCURACY["run"])
     for run, record in RUNS.items():
         assert record["data"]["name"] == "paper"
-        assert len(record["data"]["given"]) == 6, "the paper's pairs"
+        assert len(record["data"]["inputs"]) == 6, "the paper's pairs"
         assert record["fit"] == records[run]["fit"]
         assert not record["commit"].endswith("-dirty")
         rows = ACCURACY[ACCURACY["run"] == run]

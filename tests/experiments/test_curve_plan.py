@@ -141,6 +141,20 @@ def test_a_model_without_a_seed_has_one_point_with_all_genes(profile):
     assert all(run.settings["seed"] == run.subset for run in runs if run.model != "ngram")
 
 
+def test_runs_say_what_they_are(profile, dataset):
+    runs = [*curve_runs(profile), *text_runs(profile, dataset)]
+    for run in runs:
+        assert run.precomputed and not run.on_tasks and run.label
+        assert run.order == (run.settings["order"] if run.model == "ngram" else None)
+        assert run.seed == run.settings.get("seed")
+        published = {"lstm": "modern", "transformer": "modern", "lstm-published": "published"}
+        assert run.recipe == published.get(run.group, "")
+    assert {run.order for run in of_genes(runs, "witten-bell")} == {6}
+    assert len({run.order for run in runs if run.corpus and run.model == "ngram"}) > 1, "alphabets differ"
+    for group in MODELS:
+        assert len({run.label for run in of_genes(runs, group)}) == 1
+
+
 def test_the_first_seed_and_all_genes_come_first(profile):
     runs = curve_runs(profile)
     assert [run.subset for run in runs] == sorted(run.subset for run in runs)

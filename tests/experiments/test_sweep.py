@@ -9,13 +9,15 @@ import sys
 import optuna
 import pytest
 from helpers import HANG, wait_for
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
+from dnastudy import models
 from dnastudy.core.errors import ModelError, SettingsError, TrainingError
 from dnastudy.data.datasets import load_dataset
 from dnastudy.experiments.store import Store
-from dnastudy.experiments.sweep import SPACES, sweep, trial_table
+from dnastudy.experiments.sweep import distributions, sweep, trial_table
 
 FIXED = {"epochs": 1, "embedding_size": 8, "hidden_size": 8, "n_layers": 1}
 
@@ -29,14 +31,21 @@ def params(study):
     return [trial.params for trial in study.trials if trial.value is not None]
 
 
-def test_every_setting_searched_exists():
-    from dnastudy import models
+@pytest.mark.parametrize("model", [name for name in models.MODELS if models.model_class(name).search_space])
+def test_every_setting_searched_exists_and_takes_every_value(model):
+    for name, distribution in distributions(model).items():
+        ends = getattr(distribution, "choices", ()) or (distribution.low, distribution.high)
+        for value in ends:
+            models.model_class(model).Settings.parse({name: value}, model)
 
-    for model, space in SPACES.items():
-        for name, distribution in space.items():
-            for value in (getattr(distribution, "low", None), *getattr(distribution, "choices", ())):
-                if value is not None:
-                    models.model_class(model).Settings.parse({name: value}, model)
+
+def test_ranges_become_distributions():
+    space = distributions("lstm")
+    assert space["learning_rate"] == FloatDistribution(5e-4, 2e-2, log=True)
+    assert space["dropout"] == FloatDistribution(0.0, 0.5, step=0.05)
+    assert space["kmer_size"] == IntDistribution(1, 8)
+    assert space["batch_tokens"] == CategoricalDistribution([1500, 2500, 5000, 10_000])
+    assert distributions("ngram") == {}
 
 
 def test_a_sweep_repeats_continues_and_uses_no_test_gene(dataset, tmp_path, monkeypatch):

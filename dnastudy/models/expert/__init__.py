@@ -1,1 +1,1 @@
-"""Expert models: context counts and copies, mixed by how well each does (see `model.Expert`)."""
+"""Expert mixture: context counts and copies, weighted by how well each predicts (see `model.Expert`)."""

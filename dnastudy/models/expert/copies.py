@@ -1,9 +1,9 @@
-"""Copy experts: each follows an earlier occurrence of what was read, through substitutions, insertions, deletions.
+"""Copy experts: each follows an occurrence of the prefix in an indexed gene, through substitutions and indels.
 
-The idea of copy experts is that of XM (Cao, Dix, Allison and Mears, 2007). Here a copy is not trusted on
-its last few successes alone: when it starts, the last 32 nucleotides are compared at once, and how often a copy with
-such a record is right was counted on genes outside the memory. What such a copy expects depends on what it copies:
-C before G, for instance, has often become T.
+The idea of copy experts is that of XM (Cao, Dix, Allison and Mears, 2007). Here the weight of a copy depends on more
+than its last few predictions: when it starts, the last 32 nucleotides are compared at once, and how often a copy with
+such a record is right was counted on genes outside the index. The probabilities depend on what is copied: C before G,
+for instance, has often become T.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _ONE, _TWO, _TOP, _WORD = np.uint64(1), np.uint64(2), np.uint64(62), np.uint64(6
 
 @helper
 def ones(word):
-    """Bits set in 64."""
+    """Number of bits set in 64."""
     word = word - ((word >> _ONE) & _EVEN)
     word = (word & np.uint64(0x3333333333333333)) + ((word >> _TWO) & np.uint64(0x3333333333333333))
     word = (word + (word >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
@@ -31,7 +31,7 @@ def ones(word):
 
 @helper
 def shifted_in(recent, symbol):
-    """Last 32 nucleotides after one more."""
+    """Return the last 32 nucleotides after one more."""
     return (recent >> _TWO) | (np.uint64(symbol) << _TOP)
 
 
@@ -51,7 +51,7 @@ def _last32(words, position):
 
 @helper
 def run_of(agreed):
-    """Nucleotides right in a row, up to the last."""
+    """Number of hits in a row, up to the last nucleotide."""
     # leading zeros of the misses, by filling all bits below the first one
     missed = ~agreed & _EVEN
     for shift in (1, 2, 4, 8, 16, 32):
@@ -61,7 +61,7 @@ def run_of(agreed):
 
 @helper
 def record_class(agreed, known):
-    """Class of a copy: its run of hits in 11 steps, its misses, and the nucleotides compared in 3 steps."""
+    """Class of a copy: its run of hits in 11 steps, its misses, and the number of nucleotides compared in 3 steps."""
     run = run_of(agreed)
     if run < 4:
         step = run
@@ -77,13 +77,13 @@ def record_class(agreed, known):
 
 @helper
 def case_of(level, text, position, last):
-    """Row of the tables of symbols: level, copied nucleotide, the one after it in the memory, own last nucleotide."""
+    """Row of the tables of symbols: level, copied nucleotide, the one after it, last nucleotide of the sequence."""
     return ((level * 4 + text[position]) * 5 + text[position + 1]) * 4 + last
 
 
 @helper
-def propose(state, row, strand, shard, memory, shift):
-    """Start copies at the occurrences of the shortest context that is rare enough, where the last 32 nt look alike."""
+def propose(state, row, strand, shard, index, max_indel):
+    """Start copies at the occurrences of the shortest context that is rare enough, where the last 32 nt are similar."""
     low, high = state.low[row, strand, shard], state.high[row, strand, shard]
     k = 1
     while k < state.depth[row, strand, shard] and high[k] - low[k] > OCCURRENCES:
@@ -95,8 +95,8 @@ def propose(state, row, strand, shard, memory, shift):
     mask = _ALL << np.uint64(64 - 2 * compared) & _EVEN
     enough = SIMILAR if compared == 32 else max(SIMILAR - (32 - compared) // 2, min(10, compared))
     for place in range(low[k], min(high[k], low[k] + OCCURRENCES)):
-        position = np.int64(memory.order[memory.bounds[shard] + place])
-        differ = state.recent[row] ^ _last32(memory.words, position)
+        position = np.int64(index.order[index.bounds[shard] + place])
+        differ = state.recent[row] ^ _last32(index.words, position)
         right = ~(differ | (differ >> _ONE)) & mask
         hits, new, near = ones(right), True, False
         if hits < enough and right & _RUN != _RUN:
@@ -104,17 +104,17 @@ def propose(state, row, strand, shard, memory, shift):
         for j in range(count):
             distance = abs(pointer[j] - position)
             new &= distance != 0
-            near |= distance <= shift
-        if not new or (hits < enough and not near) or memory.text[position] == END:
+            near |= distance <= max_indel
+        if not new or (hits < enough and not near) or index.text[position] == END:
             continue
         since = compared
         if near and hits < compared:
-            # past an insertion or deletion: what stands before the last run was right on a near diagonal
+            # past an insertion or deletion: before the last run of hits a near diagonal agreed
             before = _ALL >> np.uint64(2 * run_of(right))
             here = right & ~before
             for j in range(count):
                 joined = here | (agreed[j] & before)
-                if abs(pointer[j] - position) <= shift and ones(joined) > hits:
+                if abs(pointer[j] - position) <= max_indel and ones(joined) > hits:
                     right, hits, since = joined, ones(joined), max(since, known[j])
         if hits < enough:
             continue
@@ -132,12 +132,12 @@ def propose(state, row, strand, shard, memory, shift):
 
 
 @helper
-def expect(state, row, strand, memory, tables, out, facts):
-    """What the copies of a strand expect: their weighted mean, the best one, their votes; centred logarithms.
+def predict_from_copies(state, row, strand, index, tables, out, facts):
+    """Write what the copies of a strand predict: their weighted mean, the best one, their votes; centred logarithms.
 
-    Returns their weight in all, and how much of it says that the gene ends.
+    Return their total weight, and the weight of those that predict the end of the gene.
     """
-    text = memory.text
+    text = index.text
     last = np.int64(state.recent[row] >> _TOP) if state.length[row] else 0
     mean, votes = state.scratch[row, :4], state.scratch[row, 4:8]
     mean[:], votes[:] = 0, 0
@@ -181,7 +181,7 @@ def expect(state, row, strand, memory, tables, out, facts):
 
 @helper
 def follow(state, row, strand, text, symbol):
-    """Move all copies of a strand on by one nucleotide, and drop those that fail too often."""
+    """Advance all copies of a strand by one nucleotide, and drop those with too many misses."""
     kept = 0
     pointer, agreed, known = state.pointer[row, strand], state.agreed[row, strand], state.known[row, strand]
     for j in range(state.copies[row, strand]):
@@ -198,14 +198,14 @@ def follow(state, row, strand, text, symbol):
 
 
 @helper
-def tally(state, row, strand, memory, tables, symbol, hits, symbols):
-    """Count for each class of copies how often they were right, and for each case what came (to learn the tables)."""
+def tally(state, row, strand, index, tables, symbol, hits, symbols):
+    """Count hits and misses of each class of copies, and the true symbol of each case, from which tables are made."""
     last = np.int64(state.recent[row] >> _TOP) if state.length[row] else 0
     for j in range(state.copies[row, strand]):
         position = state.pointer[row, strand, j]
-        copied = memory.text[position]
+        copied = index.text[position]
         if copied == END:
             continue
         kind = record_class(state.agreed[row, strand, j], state.known[row, strand, j])
         hits[kind, 1 if copied == symbol else 0] += 1
-        symbols[case_of(tables.level[strand, kind], memory.text, position, last), symbol] += 1
+        symbols[case_of(tables.level[strand, kind], index.text, position, last), symbol] += 1

@@ -1,7 +1,7 @@
-"""What the expert model tunes on genes outside its memory: how far to trust copies, and the gate.
+"""What the expert mixture tunes on genes outside its index: tables of copies, and the gate.
 
 The gate is a network with one hidden layer (rectified) from facts, such as how often a context was seen and how well
-each expert did lately, to one weight an expert: a mixture of experts in the logarithmic domain (logistic mixing, as in
+each expert predicted recently, to one weight for each expert: a mixture of experts in the logarithmic domain (logistic mixing, as in
 Mahoney's PAQ), trained by Adam (Kingma and Ba, 2015) on the cross-entropy of the nucleotides.
 """
 
@@ -25,27 +25,27 @@ from dnastudy.models.expert.state import (
 
 BATCH = 2048
 FEWEST_STEPS = 400
-"""On few genes the batches are smaller and the passes more, until there are so many steps."""
+"""Fewest steps: on few genes batches are smaller and epochs more."""
 RATE = 0.004
 """Highest learning rate: reached after a tenth of the steps, then falling to 0 along a cosine."""
 MOMENTUM, SQUARES = 0.9, 0.99
 """Adam's decays of the mean gradient and of its mean square."""
 PRIOR = 1000.0
-"""Penalty on the squared distance of the weights from where they start (half of it, nats): what keeps few genes from
-being learned by heart."""
+"""Penalty on the squared distance of the weights from their first values (half of it, nats), against overfitting to few
+genes."""
 UNTRAINED = 0.05
 """Weight of every expert before training."""
 
 
 def _assumed_hits() -> np.ndarray:
-    """How often copies of each class are taken to be right before any was counted, shape (NUM_CLASSES,)."""
+    """Prior probability that a copy of each class is right, shape (NUM_CLASSES,)."""
     misses = np.arange(33)
     rate = np.clip(0.25 + 0.74 * np.maximum(1 - misses / 24, 0) ** 2, 0.26, 0.99)
     return np.tile(rate, KNOWN * RUNS)
 
 
 def _assumed_symbols() -> np.ndarray:
-    """Symbols by level when nothing but the chance of a hit is known, shape (NUM_CASES, 4)."""
+    """Prior probability of each symbol by case, from the probability of a hit alone, shape (NUM_CASES, 4)."""
     hit = 1 / (1 + np.exp(1 - np.arange(LEVELS) / 2))
     table = np.empty((LEVELS, 4, 5, 4, 4))
     table[:] = ((1 - hit) / 3)[:, None, None, None, None]
@@ -55,14 +55,14 @@ def _assumed_symbols() -> np.ndarray:
 
 
 def copy_tables(hits: np.ndarray, symbols: np.ndarray, ends: np.ndarray) -> Tables:
-    """Tables from counts, each smoothed towards what is assumed before any was seen.
+    """Return tables from counts, each smoothed towards its prior.
 
     Parameters
     ----------
     hits : array, shape (2, NUM_CLASSES, 2)
         Misses and hits of copies of each class, by strand.
     symbols : array, shape (2, NUM_CASES, 4)
-        Nucleotides that came in each case; zeros: what a hit makes likely.
+        True nucleotides in each case; zeros: the prior alone.
     ends : array, shape (bins,)
         Hazard of the end.
     """
@@ -72,14 +72,14 @@ def copy_tables(hits: np.ndarray, symbols: np.ndarray, ends: np.ndarray) -> Tabl
 
 
 def tables_from(hit: np.ndarray, symbol: np.ndarray, end: np.ndarray) -> Tables:
-    """Tables with all that follows from these three (see `Tables`)."""
+    """Return tables with all that follows from these three (see `Tables`)."""
     odds = hit / (1 - hit)
     level = np.clip(np.rint(2 * (np.log(odds) + 1)), 0, LEVELS - 1).astype(np.int64)
     return Tables(odds**1.5, hit, level, symbol, np.log(symbol), end)
 
 
 def end_hazard(lengths: np.ndarray) -> np.ndarray:
-    """Probability that a gene ends after so many nucleotides, by bin of the position, from the lengths of genes."""
+    """Return the probability that a gene ends at a position, by bin of the position, from the lengths of genes."""
     ends = np.bincount(end_bin(lengths))
     positions = np.arange(lengths.max() + 1)
     still_there = len(lengths) - np.searchsorted(np.sort(lengths), positions)
@@ -89,7 +89,7 @@ def end_hazard(lengths: np.ndarray) -> np.ndarray:
 
 
 def untrained_gate(hidden: int) -> Gate:
-    """Equal weights for all experts, and the position alone for the end."""
+    """Return a gate with equal weights for all experts, and the position alone for the end."""
     end = np.zeros(NUM_END)
     end[1] = 1
     return Gate(
@@ -99,9 +99,9 @@ def untrained_gate(hidden: int) -> Gate:
 
 
 def train_gate(
-    experts: np.ndarray, facts: np.ndarray, truth: np.ndarray, hidden: int, passes: int, seed: int
+    experts: np.ndarray, facts: np.ndarray, truth: np.ndarray, hidden: int, epochs: int, seed: int
 ) -> tuple[np.ndarray, ...]:
-    """Weights of the network, for facts as they are (their mean and spread are folded in).
+    """Return the weights of the network, for facts that are not standardised (their mean and spread are folded in).
 
     Parameters
     ----------
@@ -109,8 +109,8 @@ def train_gate(
         Centred logarithms.
     facts : float32 array, shape (n, NUM_FACTS)
     truth : array, shape (n,)
-        Symbols that came; nothing is learned where that is the end.
-    passes : int
+        True symbols; those of the end are left out.
+    epochs : int
         Times through the data.
     """
     random = np.random.default_rng(seed)
@@ -121,7 +121,7 @@ def train_gate(
     squares = np.einsum("ij,ij->j", facts, facts, dtype=np.float64) / len(facts)
     spread = np.sqrt(np.maximum(squares - mean**2, 0)) + 1e-3
     bound = 1 / np.sqrt(NUM_FACTS)
-    # double precision, so that machines that add in another order find the same weights to many digits
+    # double precision, so that machines that sum in another order get the same weights to many digits
     weights = [
         random.uniform(-bound, bound, (NUM_FACTS, hidden)),
         random.uniform(-bound, bound, hidden),
@@ -131,7 +131,7 @@ def train_gate(
     prior = [np.zeros_like(weights[0]), np.zeros_like(weights[1]), weights[2].copy(), weights[3].copy()]
     first, second = ([np.zeros_like(w) for w in weights] for _ in range(2))
     size = min(BATCH, max(32, n // 64), n)
-    steps = max(passes * (n // size), FEWEST_STEPS)
+    steps = max(epochs * (n // size), FEWEST_STEPS)
     order = np.empty(0, np.int64)
     for step in range(1, steps + 1):
         if len(order) < size:
@@ -149,7 +149,7 @@ def train_gate(
 
 
 def _gradients(weights, z: np.ndarray, x: np.ndarray, truth: np.ndarray) -> list[np.ndarray]:
-    """Of the mean cross-entropy; z (n, facts), x (n, experts, 4)."""
+    """Gradients of the mean cross-entropy; z (n, facts), x (n, experts, 4)."""
     inputs, bias, outputs, offset = weights
     n = len(truth)
     hidden = np.maximum(z @ inputs + bias, 0)
@@ -164,7 +164,7 @@ def _gradients(weights, z: np.ndarray, x: np.ndarray, truth: np.ndarray) -> list
 
 
 def train_end(ending: np.ndarray, ended: np.ndarray) -> np.ndarray:
-    """Weights of a logistic regression of the end on what speaks for it, by Newton's method.
+    """Return the weights of a logistic regression of the end of the gene, by Newton's method.
 
     A small penalty (1 a squared weight) holds the weights near those of the position alone.
     """

@@ -1,12 +1,12 @@
-"""The genes a model remembers: every context's counts and every place it occurs, from one sorted index.
+"""An index of genes: the counts after every context and all its occurrences, from one sorted array.
 
 Positions of the text are sorted by the symbols before them, the latest first, so that all occurrences of a context of
-any length stand side by side. Appending a symbol to a context maps its range of places to a new one by counting
+any length are neighbours. Appending a symbol to a context maps its range of places to a new one by counting
 symbols only (the FM-index of Ferragina and Manzini, 2000, for the reversed text), and the same counts say what follows
 the context. That takes 12 bytes a nucleotide for both strands, and no table an order.
 
 New genes form a shard of their own; shards of like size are merged (the logarithmic method of Bentley and Saxe, 1980),
-so that joining genes one by one costs little more than sorting all at once.
+so that adding genes one by one costs little more than sorting all at once.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ kernel = kernel_compiler(__file__)
 SORTED_BY = 27
 """Symbols before a position by which it is sorted: as many as fit 64 bits in base 5."""
 DIGIT = 11
-"""Bits sorted by at a time: as many buckets as stay in the processor's caches."""
+"""Bits sorted by at a time: as many buckets as fit the caches of a processor."""
 BLOCK = 64
-"""Sorted places a row of `Memory.blocks` counts; the kernels know it as a shift by 6."""
+"""Sorted places a row of `StrandArrays.blocks` counts; the kernels use a shift by 6."""
 
 
-class Memory(NamedTuple):
-    """Genes of one strand as the kernels see them. Positions are places in ``text``, whichever shard they are in.
+class StrandArrays(NamedTuple):
+    """Genes of one strand as the kernels read them. Positions are those in ``text``, whichever shard they are in.
 
     Attributes
     ----------
@@ -119,8 +119,8 @@ def _pack(text, words, start):
         words[i >> 5] = (words[i >> 5] & ~(np.uint64(3) << shift)) | (np.uint64(text[i] & 3) << shift)
 
 
-class Strand:
-    """Growing memory of one strand."""
+class StrandIndex:
+    """Index of one strand, to which genes can be added."""
 
     def __init__(self):
         self._text = np.zeros(0, np.uint8)
@@ -130,10 +130,10 @@ class Strand:
         self._bounds, self._block_bounds, self._first = [0], [0], []
 
     def add(self, symbols: np.ndarray) -> None:
-        """Append a stream of genes as a new shard, and merge what is of like size."""
+        """Append a stream of genes as a new shard, and merge shards of similar size."""
         start, end = self._bounds[-1], self._bounds[-1] + len(symbols)
         if end >= 2**31:
-            raise ValueError("a memory holds at most 2,147,483,647 symbols a strand")
+            raise ValueError("an index holds at most 2,147,483,647 symbols a strand")
         self._text, self._order = _grown(self._text, end), _grown(self._order, end)
         self._words = _grown(self._words, end // 32 + 2)
         self._text[start:end] = symbols
@@ -157,38 +157,38 @@ class Strand:
         self._block_bounds.append(at + blocks)
         self._first.append(np.concatenate([[0], np.cumsum(np.bincount(text, minlength=END + 1))[:-1]]))
 
-    def memory(self) -> Memory:
-        """What the kernels read; valid until genes are added."""
-        return Memory(
+    def arrays(self) -> StrandArrays:
+        """Return what the kernels read; valid until genes are added."""
+        return StrandArrays(
             self._text, self._order, self._blocks, self._words, np.array(self._bounds),
             np.array(self._block_bounds), np.array(self._first, np.int64).reshape(-1, END + 1),
         )  # fmt: skip
 
     @property
     def symbols(self) -> np.ndarray:
-        """The stream of genes it holds."""
+        """The stream of indexed genes."""
         return self._text[: self._bounds[-1]]
 
 
 class GeneIndex:
-    """Both strands of the same genes: as they are read, and their reverse complements."""
+    """Index of both strands of the same genes: the sequences as given, and their reverse complements."""
 
     def __init__(self):
-        self.forward, self.reverse = Strand(), Strand()
+        self.forward, self.reverse = StrandIndex(), StrandIndex()
 
     def add(self, sequences: EncodedSequences) -> None:
-        """Remember more genes."""
+        """Add genes to the index of both strands."""
         jobs = [(self.forward, sequences.symbols), (self.reverse, _reverse_complements(sequences))]
         with ThreadPoolExecutor(2) as pool:
             list(pool.map(lambda job: job[0].add(job[1]), jobs))
 
     @property
     def shards(self) -> int:
-        """Parts that are sorted each on their own."""
-        return len(self.forward.memory().first)
+        """Number of shards, each sorted on its own."""
+        return len(self.forward.arrays().first)
 
     def sequences(self) -> EncodedSequences:
-        """The genes, in the order they came."""
+        """Return the genes in the order in which they were added."""
         symbols = self.forward.symbols
         return EncodedSequences(symbols, np.concatenate([[0], np.flatnonzero(symbols == END) + 1]))
 
@@ -205,7 +205,7 @@ def _reverse_complements(sequences: EncodedSequences) -> np.ndarray:
 
 
 def _grown(array: np.ndarray, size: int) -> np.ndarray:
-    """The array, or a copy with room for ``size`` rows and some more."""
+    """Return the array, or a copy with room for ``size`` rows and some more."""
     if len(array) >= size:
         return array
     new = np.zeros((size if not len(array) else max(size, len(array) * 3 // 2), *array.shape[1:]), array.dtype)

@@ -1,7 +1,7 @@
-"""Reading sequences symbol by symbol: what every expert expects next, and the mixture of that.
+"""The compiled loop over the symbols of sequences: what every expert predicts next, and the mixture of that.
 
-`look` and `advance` take turns. What they share for a sequence is a row of `State`, so that scoring, which follows one
-sequence at a time, and sampling, which follows many, run the same code.
+`predict_experts` and `advance` alternate. They share a row of `State` for each sequence, so that scoring, with one
+sequence at a time, and sampling, with many, run the same code.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import numpy as np
 
 from dnastudy.data.sequences import END
 from dnastudy.models.expert.contexts import context_counts, extend_contexts, find_counts, start_strand
-from dnastudy.models.expert.copies import expect, follow, propose, shifted_in, tally
+from dnastudy.models.expert.copies import follow, predict_from_copies, propose, shifted_in, tally
 from dnastudy.models.expert.numba_cache import fast_helper, helper, kernel_compiler
 from dnastudy.models.expert.state import (
     CONTEXT_ORDERS,
@@ -70,8 +70,8 @@ def _bin(position):
 
 
 @helper
-def _expect_counts(counts, order, out):
-    """Centred logarithms of smoothed counts; returns the facts' logarithm of (1 + all counts)."""
+def _predict_counts(counts, order, out):
+    """Write centred logarithms of smoothed counts; return log(1 + all counts), a fact for the gate."""
     a, c = _log_count(counts[0], order), _log_count(counts[1], order)
     g, t = _log_count(counts[2], order), _log_count(counts[3], order)
     mean = (a + c + g + t) / 4
@@ -82,7 +82,7 @@ def _expect_counts(counts, order, out):
 
 @helper
 def start(state, row, forward, reverse):
-    """Make a row ready for a new sequence: the context is the end of the gene before, of any gene."""
+    """Reset a row for a new sequence: the context is the end of any gene before it."""
     state.length[row], state.recent[row], state.copies[row] = 0, 0, 0
     state.own[row], state.record[row] = 0, 0
     start_strand(state, row, 0, forward)
@@ -90,16 +90,16 @@ def start(state, row, forward, reverse):
 
 
 @helper
-def _look_at_copies(state, row, strand, memory, tables, shift, out, facts):
-    """Copies of one strand; returns their weight, and how much of it says that the gene ends."""
-    for shard in range(len(memory.first) if state.length[row] % PROPOSED_EVERY == 0 else 0):
-        propose(state, row, strand, shard, memory, shift)
-    return expect(state, row, strand, memory, tables, out, facts)
+def _predict_copies(state, row, strand, index, tables, max_indel, out, facts):
+    """Predict from the copies of one strand; return their weight, and the weight of those that predict the end."""
+    for shard in range(len(index.first) if state.length[row] % PROPOSED_EVERY == 0 else 0):
+        propose(state, row, strand, shard, index, max_indel)
+    return predict_from_copies(state, row, strand, index, tables, out, facts)
 
 
 @helper
-def look(state, row, forward, reverse, tables, use, shift):
-    """Let every expert of the families in ``use`` (context, copy, reverse, own, inverted) say what it expects next."""
+def predict_experts(state, row, forward, reverse, tables, use, max_indel):
+    """Compute what each expert of the families in ``use`` (context, copy, reverse, own, inverted) predicts next."""
     experts, facts, ending = state.experts[row], state.facts[row], state.ending[row]
     length = state.length[row]
     facts[:RECORD_AT] = 0
@@ -112,15 +112,15 @@ def look(state, row, forward, reverse, tables, use, shift):
     if use[0]:
         for e in range(len(_CONTEXTS)):
             ends = context_counts(state, row, 0, _CONTEXTS[e], counts)
-            facts[e] = _expect_counts(counts, _CONTEXTS[e], experts[e])
+            facts[e] = _predict_counts(counts, _CONTEXTS[e], experts[e])
             if e >= _FIRST_END:
                 ending[2 + e - _FIRST_END] = (
                     np.log((ends + hazard) / (ends + counts.sum() + 1) / hazard) if ends else -facts[e]
                 )
     if use[1]:
         at = NUM_EXPERTS
-        weight, ends_here = _look_at_copies(
-            state, row, 0, forward, tables, shift, experts[COPY_AT : COPY_AT + 3], facts[at : at + COPY_FACTS]
+        weight, ends_here = _predict_copies(
+            state, row, 0, forward, tables, max_indel, experts[COPY_AT : COPY_AT + 3], facts[at : at + COPY_FACTS]
         )
         if weight > 0:
             ending[-1] = np.log((ends_here + hazard) / (weight + 1) / hazard)
@@ -128,21 +128,21 @@ def look(state, row, forward, reverse, tables, use, shift):
         find_counts(state, row, 1, reverse)
         for e in range(len(_REVERSE)):
             context_counts(state, row, 1, _REVERSE[e], counts)
-            facts[REVERSE_AT + e] = _expect_counts(counts, _REVERSE[e], experts[REVERSE_AT + e])
+            facts[REVERSE_AT + e] = _predict_counts(counts, _REVERSE[e], experts[REVERSE_AT + e])
         at = NUM_EXPERTS + COPY_FACTS
         copies = experts[REVERSE_COPY_AT : REVERSE_COPY_AT + 3]
-        _look_at_copies(state, row, 1, reverse, tables, shift, copies, facts[at : at + COPY_FACTS])
+        _predict_copies(state, row, 1, reverse, tables, max_indel, copies, facts[at : at + COPY_FACTS])
     if use[3]:
         for e in range(len(_OWN)):
             k = _OWN[e]
             if k <= length:
                 seen = state.own[row, _OFFSETS[e] + (np.int64(state.recent[row] >> np.uint64(64 - 2 * k)) if k else 0)]
-                facts[OWN_AT + e] = _expect_counts(seen, k, experts[OWN_AT + e])
+                facts[OWN_AT + e] = _predict_counts(seen, k, experts[OWN_AT + e])
             else:
                 experts[OWN_AT + e] = 0
     if use[4] and length >= INVERTED_ORDER:
         seen = state.own[row, _OFFSETS[-1] + np.int64(state.recent[row] >> np.uint64(64 - 2 * INVERTED_ORDER))]
-        facts[INVERTED_AT] = _expect_counts(seen, INVERTED_ORDER, experts[INVERTED_AT])
+        facts[INVERTED_AT] = _predict_counts(seen, INVERTED_ORDER, experts[INVERTED_AT])
     else:
         experts[INVERTED_AT] = 0
     longest = 0
@@ -156,7 +156,7 @@ def look(state, row, forward, reverse, tables, use, shift):
 
 @helper
 def advance(state, row, symbol, forward, reverse, use):
-    """Tell every expert the nucleotide that came."""
+    """Update every expert with the nucleotide that came."""
     length = state.length[row]
     for e in range(NUM_EXPERTS):
         for d in range(len(_RATES)):
@@ -170,7 +170,7 @@ def advance(state, row, symbol, forward, reverse, use):
     state.recent[row] = shifted_in(state.recent[row], symbol)
     state.length[row] = length + 1
     if length >= INVERTED_ORDER:
-        # on the other strand the complement of the nucleotide k back follows the complements read backwards
+        # on the other strand the complement of the nucleotide k back follows the reverse complement of the last k
         code = 0
         for back in range(INVERTED_ORDER - 1, -1, -1):
             code = code * 4 + 3 - np.int64((state.recent[row] >> np.uint64(62 - 2 * back)) & np.uint64(3))
@@ -207,7 +207,7 @@ def _add_product(vector, matrix, out):
 
 @fast_helper
 def mix(state, row, gate, out):
-    """Log-probabilities of A C G T and END: the gate's weights make a geometric mean of the experts."""
+    """Write log-probabilities of A C G T and END: the geometric mean of the experts with the weights of the gate."""
     facts, experts, weights = state.facts[row], state.experts[row], state.weights[row]
     hidden = state.hidden[row]
     _copy(gate.hidden, hidden)
@@ -242,24 +242,24 @@ def mix(state, row, gate, out):
 
 
 @kernel
-def read(symbols, starts, forward, reverse, tables, gate, use, shift, state, out):
-    """Distributions before every symbol of a stream, shape (symbols, 5)."""
+def predict(symbols, starts, forward, reverse, tables, gate, use, max_indel, state, out):
+    """Write log-probabilities before every symbol of a stream, shape (symbols, 5)."""
     for gene in range(len(starts) - 1):
         start(state, 0, forward, reverse)
         for i in range(starts[gene], starts[gene + 1]):
-            look(state, 0, forward, reverse, tables, use, shift)
+            predict_experts(state, 0, forward, reverse, tables, use, max_indel)
             mix(state, 0, gate, out[i])
             if symbols[i] != END:
                 advance(state, 0, symbols[i], forward, reverse, use)
 
 
 @kernel
-def trace(symbols, starts, forward, reverse, tables, gate, use, shift, state, out, shares, best, chances):
-    """What `read` gives, each expert's share in it, and the best copies with their chances (see `reader.Reader`)."""
+def trace(symbols, starts, forward, reverse, tables, gate, use, max_indel, state, out, shares, best, chances):
+    """Write what `predict` writes, each expert's share in it, and the best copies with their chances (`runner.Trace`)."""
     for gene in range(len(starts) - 1):
         start(state, 0, forward, reverse)
         for i in range(starts[gene], starts[gene + 1]):
-            look(state, 0, forward, reverse, tables, use, shift)
+            predict_experts(state, 0, forward, reverse, tables, use, max_indel)
             mix(state, 0, gate, out[i])
             for strand in range(2):
                 best[i, strand] = state.best[0, strand]
@@ -271,12 +271,12 @@ def trace(symbols, starts, forward, reverse, tables, gate, use, shift, state, ou
 
 
 @kernel
-def observe(symbols, starts, forward, reverse, tables, use, shift, state, experts, facts, ending):
-    """What the gate learns from: experts (symbols, NUM_EXPERTS, 4), facts (symbols, NUM_FACTS), ending."""
+def gate_inputs(symbols, starts, forward, reverse, tables, use, max_indel, state, experts, facts, ending):
+    """Write the inputs of the gate: experts (symbols, NUM_EXPERTS, 4), facts (symbols, NUM_FACTS), ending."""
     for gene in range(len(starts) - 1):
         start(state, 0, forward, reverse)
         for i in range(starts[gene], starts[gene + 1]):
-            look(state, 0, forward, reverse, tables, use, shift)
+            predict_experts(state, 0, forward, reverse, tables, use, max_indel)
             for e in range(NUM_EXPERTS):
                 _copy(state.experts[0, e], experts[i, e])
             _copy(state.facts[0], facts[i])
@@ -286,12 +286,12 @@ def observe(symbols, starts, forward, reverse, tables, use, shift, state, expert
 
 
 @kernel
-def count_copies(symbols, starts, forward, reverse, tables, use, shift, state, hits, cases):
-    """How often copies of each class were right, by strand (2, NUM_CLASSES, 2); what came by case (2, NUM_CASES, 4)."""
+def count_copies(symbols, starts, forward, reverse, tables, use, max_indel, state, hits, cases):
+    """Count misses and hits of copies by class (2, NUM_CLASSES, 2), and true symbols by case (2, NUM_CASES, 4)."""
     for gene in range(len(starts) - 1):
         start(state, 0, forward, reverse)
         for i in range(starts[gene], starts[gene + 1]):
-            look(state, 0, forward, reverse, tables, use, shift)
+            predict_experts(state, 0, forward, reverse, tables, use, max_indel)
             if symbols[i] != END:
                 tally(state, 0, 0, forward, tables, symbols[i], hits[0], cases[0])
                 tally(state, 0, 1, reverse, tables, symbols[i], hits[1], cases[1])
@@ -299,25 +299,25 @@ def count_copies(symbols, starts, forward, reverse, tables, use, shift, state, h
 
 
 @kernel
-def next_rows(forward, reverse, tables, gate, use, shift, state, out):
-    """Distributions after each of many sequences."""
+def next_rows(forward, reverse, tables, gate, use, max_indel, state, out):
+    """Write log-probabilities of the next symbol of each of many sequences, shape (rows, 5)."""
     for row in range(len(state.length)):
-        look(state, row, forward, reverse, tables, use, shift)
+        predict_experts(state, row, forward, reverse, tables, use, max_indel)
         mix(state, row, gate, out[row])
 
 
 @kernel
 def advance_rows(symbols, forward, reverse, use, state):
-    """One nucleotide more for each of many sequences."""
+    """Append one nucleotide to each of many sequences."""
     for row in range(len(symbols)):
         advance(state, row, symbols[row], forward, reverse, use)
 
 
 @kernel
-def start_rows(prefix, forward, reverse, tables, use, shift, state):
+def start_rows(prefix, forward, reverse, tables, use, max_indel, state):
     """Start many sequences with the same prefix (codes)."""
     for row in range(len(state.length)):
         start(state, row, forward, reverse)
         for i in range(len(prefix)):
-            look(state, row, forward, reverse, tables, use, shift)
+            predict_experts(state, row, forward, reverse, tables, use, max_indel)
             advance(state, row, prefix[i], forward, reverse, use)

@@ -1,8 +1,8 @@
-"""Kernels compiled by Numba, with a cache that knows all their code.
+"""Kernels compiled by Numba, with a cache that depends on all their code.
 
-Numba's own cache looks at the file of a function alone: not at the functions and constants which that takes from other
-files. Here the folder of the cache is named by the content of the whole package of kernels, so that changed code is
-always compiled anew, and unchanged code once in each place where the package lies.
+Numba's own cache depends on the file of a function alone, not on functions and constants from other files. Here the
+folder of the cache is named by a hash of all files of the kernels: changed code is always compiled again, unchanged
+code once for each place where the package is installed.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numba
 
 
 def cache_folder(sources: Path) -> Path:
-    """Where kernels of the Python files in ``sources`` are kept: under NUMBA_CACHE_DIR, or the user's cache folder."""
+    """Return the folder for kernels of the files in ``sources``: under NUMBA_CACHE_DIR, or the user's cache folder."""
     digest = hashlib.sha256(numba.__version__.encode())
     for path in sorted(sources.glob("*.py")):
         digest.update(path.name.encode() + path.read_bytes())
@@ -27,16 +27,16 @@ def cache_folder(sources: Path) -> Path:
 
 
 helper = numba.njit(forceinline=True, _nrt=False)
-"""Decorator for what kernels call: becomes part of them."""
+"""Decorator for functions that kernels call: they are inlined."""
 fast_helper = numba.njit(forceinline=True, _nrt=False, fastmath=True)
-"""A helper whose sums may be taken in any order."""
+"""Decorator for helpers whose sums may be taken in any order."""
 
 
 def kernel_compiler(file: str) -> Callable[[Callable], Any]:
-    """Decorator for the kernels of a module (``file``: its ``__file__``): compiled once, run without Python's lock.
+    """Return a decorator for the kernels of a module (``file``: its ``__file__``): compiled once, run without the GIL.
 
-    Kernels may not allocate: Numba's reference counts are off, as counting those of a few dozen arrays at each symbol
-    takes longer than the work itself.
+    Kernels must not allocate: Numba's reference counting is off, since counting references to a few dozen arrays at
+    each symbol takes longer than the computation itself.
     """
     folder = str(cache_folder(Path(file).parent))
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from dnastudy.data.sequences import NUM_SYMBOLS, EncodedSequences, map_parts
 from dnastudy.models.expert import kernels
-from dnastudy.models.expert.index import GeneIndex
+from dnastudy.models.expert.index import GeneIndex, StrandArrays
 from dnastudy.models.expert.state import (
     NUM_CASES,
     NUM_CLASSES,
@@ -25,11 +25,11 @@ from dnastudy.models.expert.state import (
 )
 
 PART = 20_000
-"""Symbols a thread takes at least."""
+"""Fewest symbols that a thread computes."""
 
 
-class Observed(NamedTuple):
-    """What the experts say and the gate is told, a row a symbol of the stream.
+class GateInputs(NamedTuple):
+    """What the experts predict and the facts that the gate gets, one row for each symbol of a stream.
 
     Attributes
     ----------
@@ -37,7 +37,7 @@ class Observed(NamedTuple):
         Centred log-probabilities of the nucleotides.
     facts : float32 (symbols, NUM_FACTS)
     ending : float64 (symbols, NUM_END)
-        What speaks for the end.
+        Features of the logistic regression of the end.
     """
 
     experts: np.ndarray
@@ -45,24 +45,24 @@ class Observed(NamedTuple):
     ending: np.ndarray
 
     @classmethod
-    def empty(cls, n: int) -> Observed:
-        """Room for ``n`` symbols."""
+    def empty(cls, n: int) -> GateInputs:
+        """Return arrays for ``n`` symbols."""
         experts, facts = np.empty((n, NUM_EXPERTS, 4), np.float32), np.empty((n, NUM_FACTS), np.float32)
         return cls(experts, facts, np.empty((n, NUM_END)))
 
 
 class Trace(NamedTuple):
-    """A prediction taken apart, a row a symbol of the stream.
+    """A prediction and where it comes from, one row for each symbol of a stream.
 
     Attributes
     ----------
     log_probs : float64 (symbols, 5)
     shares : float64 (symbols, NUM_EXPERTS)
-        What each expert adds to the logit of the nucleotide that came, nats; 0 for the end.
+        What each expert adds to the logit of the true nucleotide, nats; 0 for the end.
     best : int64 (symbols, 2)
-        Position in the memory of each strand that the best copy says is next; -1: no copy.
+        Position in the index of each strand of the nucleotide that the best copy predicts; -1: no copy.
     chances : float64 (symbols, 2)
-        How often such a copy is right.
+        Probability that such a copy is right.
     """
 
     log_probs: np.ndarray
@@ -73,27 +73,27 @@ class Trace(NamedTuple):
 
 @dataclass(frozen=True)
 class Runner:
-    """A memory, what was tuned, the families of experts in use (bools, as `state.FAMILIES`), and the longest shift."""
+    """An index, what was tuned, the families of experts in use (bools, as `state.FAMILIES`), and the longest indel."""
 
-    memories: GeneIndex
+    index: GeneIndex
     tables: Tables
     gate: Gate
     use: np.ndarray
-    shift: int
+    max_indel: int
 
     def _state(self, rows: int = 1) -> State:
-        return new_state(rows, self.memories.shards, len(self.gate.hidden))
+        return new_state(rows, self.index.shards, len(self.gate.hidden))
 
     @property
-    def _strands(self):
-        return self.memories.forward.memory(), self.memories.reverse.memory()
+    def _strands(self) -> tuple[StrandArrays, StrandArrays]:
+        return self.index.forward.arrays(), self.index.reverse.arrays()
 
     def _run(self, encoded: EncodedSequences, kernel: Callable[[tuple, slice, State], Any]) -> list[Any]:
-        """Call ``kernel(arguments, place in the stream, state)`` for runs of whole sequences, in threads."""
+        """Call ``kernel(arguments, slice of the stream, state)`` for runs of whole sequences, in threads."""
         strands = self._strands
 
         def run(part: EncodedSequences, here: slice):
-            # one kind of array for the compiler, whether or not the caller's can be written to
+            # one type of array for the compiler, whether or not the caller's arrays are writable
             symbols, starts = part.symbols.view(), part.starts.view()
             symbols.flags.writeable = starts.flags.writeable = False
             return kernel((symbols, starts, *strands, self.tables), here, self._state())
@@ -101,46 +101,48 @@ class Runner:
         size = max(PART, len(encoded.symbols) // (4 * (os.cpu_count() or 1)))
         return map_parts(run, encoded, size)
 
-    def read(self, encoded: EncodedSequences) -> np.ndarray:
-        """Log-probabilities before every symbol, shape (symbols, 5)."""
+    def predict(self, encoded: EncodedSequences) -> np.ndarray:
+        """Return log-probabilities before every symbol, shape (symbols, 5)."""
         out = np.empty((len(encoded.symbols), NUM_SYMBOLS))
         self._run(
             encoded,
-            lambda given, here, state: kernels.read(*given, self.gate, self.use, self.shift, state, out[here]),
+            lambda arguments, here, state: kernels.predict(
+                *arguments, self.gate, self.use, self.max_indel, state, out[here]
+            ),
         )
         return out
 
     def trace(self, encoded: EncodedSequences) -> Trace:
-        """What `read` gives, and where it comes from."""
+        """Return what `predict` returns, and where it comes from."""
         n = len(encoded.symbols)
-        found = Trace(
+        trace = Trace(
             np.empty((n, NUM_SYMBOLS)), np.empty((n, NUM_EXPERTS)), np.empty((n, 2), np.int64), np.empty((n, 2))
         )
         self._run(
             encoded,
-            lambda given, here, state: kernels.trace(
-                *given, self.gate, self.use, self.shift, state, *(array[here] for array in found)
+            lambda arguments, here, state: kernels.trace(
+                *arguments, self.gate, self.use, self.max_indel, state, *(array[here] for array in trace)
             ),
         )
-        return found
+        return trace
 
-    def observe(self, encoded: EncodedSequences, into: Observed | None = None) -> Observed:
-        """What the gate learns from, in new arrays or written ``into`` those given."""
-        found = into or Observed.empty(len(encoded.symbols))
+    def gate_inputs(self, encoded: EncodedSequences, out: GateInputs | None = None) -> GateInputs:
+        """Return what the gate is trained on, in new arrays or written to ``out``."""
+        inputs = out or GateInputs.empty(len(encoded.symbols))
         self._run(
             encoded,
-            lambda given, here, state: kernels.observe(
-                *given, self.use, self.shift, state, *(array[here] for array in found)
+            lambda arguments, here, state: kernels.gate_inputs(
+                *arguments, self.use, self.max_indel, state, *(array[here] for array in inputs)
             ),
         )
-        return found
+        return inputs
 
     def count_copies(self, encoded: EncodedSequences) -> tuple[np.ndarray, np.ndarray]:
-        """Misses and hits of copies of each class (2, NUM_CLASSES, 2); what came in each case (2, NUM_CASES, 4)."""
+        """Return misses and hits of copies by class (2, NUM_CLASSES, 2), and true symbols by case (2, NUM_CASES, 4)."""
 
-        def count(given, here, state):
+        def count(arguments, here, state):
             hits, cases = np.zeros((2, NUM_CLASSES, 2), np.int64), np.zeros((2, NUM_CASES, 4), np.int64)
-            kernels.count_copies(*given, self.use, self.shift, state, hits, cases)
+            kernels.count_copies(*arguments, self.use, self.max_indel, state, hits, cases)
             return hits, cases
 
         hits, cases = zip(*self._run(encoded, count), strict=True)
@@ -149,16 +151,18 @@ class Runner:
     # step by step
 
     def start(self, prefixes: list[np.ndarray]) -> State:
-        """State of sequences that all begin with the same prefix (codes)."""
+        """Return the state of sequences that all begin with the same prefix (codes)."""
         state = self._state(len(prefixes))
         if prefixes:
-            kernels.start_rows(prefixes[0].astype(np.int64), *self._strands, self.tables, self.use, self.shift, state)
+            kernels.start_rows(
+                prefixes[0].astype(np.int64), *self._strands, self.tables, self.use, self.max_indel, state
+            )
         return state
 
     def next(self, state: State) -> np.ndarray:
-        """Log-probabilities of the next symbol, shape (rows, 5)."""
+        """Return log-probabilities of the next symbol, shape (rows, 5)."""
         out = np.empty((len(state.length), NUM_SYMBOLS))
-        kernels.next_rows(*self._strands, self.tables, self.gate, self.use, self.shift, state, out)
+        kernels.next_rows(*self._strands, self.tables, self.gate, self.use, self.max_indel, state, out)
         return out
 
     def advance(self, state: State, symbols: np.ndarray) -> None:
@@ -167,20 +171,20 @@ class Runner:
 
 
 class Copied(NamedTuple):
-    """Where the likelier of the two strands' best copies is, a row a symbol.
+    """Source of the more probable of the two strands' best copies, one row for each symbol.
 
     Attributes
     ----------
     gene : int64
-        Number of the copied gene in the order they were remembered; -1: nothing is copied.
+        Index of the copied gene in the order in which genes were added; -1: nothing is copied.
     position : int64
-        Position (0-based) in that gene, as it was read, of the nucleotide that is copied.
+        Position (0-based) of the copied nucleotide in that gene, on the strand that was added.
     symbol : uint8
-        What the copy says is next.
+        Symbol that the copy predicts.
     reverse : bool
         Copied from the other strand.
     chance : float64
-        How often such a copy is right.
+        Probability that such a copy is right.
     """
 
     gene: np.ndarray
@@ -190,14 +194,14 @@ class Copied(NamedTuple):
     chance: np.ndarray
 
 
-def copied(trace: Trace, memories: GeneIndex) -> Copied:
-    """Look up the best copies of a trace in the memory it was made with."""
+def copied(trace: Trace, index: GeneIndex) -> Copied:
+    """Return the source of the best copies of a trace in the index it was made with."""
     rows = np.arange(len(trace.best))
     strand = trace.chances.argmax(axis=1)
     pointer, chance = trace.best[rows, strand], trace.chances[rows, strand]
-    starts = memories.sequences().starts
+    starts = index.sequences().starts
     gene = np.where(pointer < 0, -1, np.searchsorted(starts, pointer, side="right") - 1)
     offset = pointer - starts[gene]
     position = np.where(strand == 0, offset, starts[gene + 1] - starts[gene] - 2 - offset)
-    symbol = np.where(strand == 0, memories.forward.symbols[pointer], memories.reverse.symbols[pointer])
+    symbol = np.where(strand == 0, index.forward.symbols[pointer], index.reverse.symbols[pointer])
     return Copied(gene, position, symbol, strand == 1, chance)

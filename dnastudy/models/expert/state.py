@@ -1,4 +1,4 @@
-"""Which experts there are, and what is known of a sequence while it is read."""
+"""The experts, and the state of a sequence while it is scored or generated."""
 
 from __future__ import annotations
 
@@ -35,21 +35,21 @@ OWN_AT = REVERSE_COPY_AT + 3
 INVERTED_AT = OWN_AT + len(OWN_ORDERS)
 
 DECAYS = (0.8, 0.97)
-"""A nucleotide t steps back weighs decay ** t in an expert's recent record."""
+"""A nucleotide t steps back has weight decay ** t in the recent record of an expert."""
 COPY_FACTS = 4
-"""Best chance of a hit, number of copies, and hits and run of the best one."""
+"""Highest probability of a hit, number of copies, and hits and run of the best copy."""
 DEPTH_FACT = NUM_EXPERTS + 2 * COPY_FACTS
 RECORD_AT = DEPTH_FACT + 2
 NUM_FACTS = RECORD_AT + len(DECAYS) * NUM_EXPERTS
-"""Facts: nucleotides seen by each counting expert (0 for copies), of copies, depth, position; records."""
+"""Facts: nucleotides counted by each context expert (0 for copies), those of copies, depth, position; records."""
 END_ORDERS = CONTEXT_ORDERS[2:]
 NUM_END = 2 + len(END_ORDERS) + 1
-"""What speaks for the end: a constant, the position, contexts, copies."""
+"""Features of the end of the gene: a constant, the position, contexts, copies."""
 
 COPIES = 24
-"""Copies followed at a time, on each strand."""
+"""Copies that are followed at the same time, on each strand."""
 OCCURRENCES = 64
-"""Copies start where the context stands at most this often."""
+"""Copies start where the context occurs at most this often."""
 PROPOSED_EVERY = 1
 """Steps, in nt, at which copies may start."""
 SIMILAR = 20
@@ -57,8 +57,8 @@ SIMILAR = 20
 RESUMED = 8
 """Nucleotides in a row that must agree for a copy to resume after an insertion or deletion."""
 TOLERATED = 20
-"""Nucleotides of the last 32 in which a copy may fail before it is dropped."""
-SHIFT = 16
+"""Misses in the last 32 nucleotides beyond which a copy is dropped."""
+MAX_INDEL = 16
 """Longest insertion or deletion that a copy survives, nt."""
 RUNS, KNOWN = 11, 3
 NUM_CLASSES = KNOWN * RUNS * 33
@@ -67,7 +67,7 @@ NUM_CASES = LEVELS * 4 * 5 * 4
 
 
 class Tables(NamedTuple):
-    """What was learned about copies, on each strand, and lengths.
+    """What was tuned: tables of copies on each strand, and the probability of the end.
 
     Attributes
     ----------
@@ -109,7 +109,7 @@ class Gate(NamedTuple):
 
 
 class State(NamedTuple):
-    """What is known of each sequence so far, a row each.
+    """State of each sequence so far, one row each.
 
     Attributes
     ----------
@@ -117,7 +117,7 @@ class State(NamedTuple):
     recent : uint64 (rows,)
         Last 32 nucleotides, the latest in the top two bits.
     depth : int64 (rows, 2, shards)
-        Longest context found, on each strand.
+        Longest context that occurs, on each strand, nt.
     low, high : int64 (rows, 2, shards, DEPTH + 1)
         Sorted places of each context, from ``low`` to before ``high``.
     below, within : int64 (rows, 2, shards, DEPTH + 1, 4)
@@ -125,7 +125,7 @@ class State(NamedTuple):
     copies : int64 (rows, 2)
         Copies followed, on each strand.
     pointer : int64 (rows, 2, COPIES)
-        Position in the memory of what each copy says is next.
+        Position in the index of the nucleotide that each copy predicts.
     agreed : uint64 (rows, 2, COPIES)
         Two bits a nucleotide, 01 where the copy was right, the latest on top.
     known : int64 (rows, 2, COPIES)
@@ -135,11 +135,11 @@ class State(NamedTuple):
     record : float32 (rows, NUM_EXPERTS, 2)
         Recent gain of each expert over 1/4, for both decays.
     experts : float32 (rows, NUM_EXPERTS, 4)
-        What they expect next: centred log-probabilities.
+        What they predict: centred log-probabilities.
     facts : float32 (rows, NUM_FACTS)
     ending : float64 (rows, NUM_END)
     best : int64 (rows, 2)
-        What the best copy of each strand points at, or -1.
+        Position that the best copy of each strand predicts from, or -1.
     weights : float32 (rows, NUM_EXPERTS)
         Weights the gate gave the experts last.
     hidden : float32 (rows, hidden)
@@ -176,7 +176,7 @@ OWN_OFFSETS = tuple(int(x) for x in np.cumsum([0, *(4**k for k in OWN_ORDERS)]))
 
 
 def new_state(rows: int, shards: int, hidden: int) -> State:
-    """Rows for sequences that are yet to be started."""
+    """Return rows for sequences that are not started yet."""
     deep, slots = (rows, 2, shards, DEPTH + 1), (rows, 2, COPIES)
     shapes = {
         "length": ((rows,), np.int64), "recent": ((rows,), np.uint64), "depth": (deep[:3], np.int64),

@@ -165,7 +165,9 @@ class Decoder(Network):
         """See `Network`."""
         attention = self.blocks[0].attention
         weight = self.output.weight
-        empty = [weight.new_empty(n, attention.n_kv_heads, 64, attention.head_width) for _ in range(2 * len(self.blocks))]
+        empty = [
+            weight.new_empty(n, attention.n_kv_heads, 64, attention.head_width) for _ in range(2 * len(self.blocks))
+        ]
         half = len(self.blocks)
         rows = torch.arange(n, device=weight.device)
         return Cache(empty[:half], empty[half:], 0, torch.zeros_like(rows), rows)
