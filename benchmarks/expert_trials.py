@@ -56,7 +56,7 @@ def adaptive(experts, weights, symbols, starts, weight_rate, map_rate, out):
 
 def gated(model, encoded: EncodedSequences) -> tuple[np.ndarray, np.ndarray]:
     """What the experts say, and the weights the gate gives them."""
-    experts, facts, _ = model._reader().observe(encoded)
+    experts, facts, _ = model._runner().gate_inputs(encoded)
     hidden = np.maximum(facts @ model.gate.inputs + model.gate.hidden, 0)
     return experts, hidden @ model.gate.outputs + model.gate.bias
 

@@ -1,8 +1,8 @@
-"""Embeddings of sequences from any model: by what it did not foresee.
+"""Embeddings of sequences from any model: mean residuals of its predictions.
 
-Of each place the residual is 1 at the nucleotide that came and 0 elsewhere, less the probabilities that the model gave:
-the slope of the log-probability with respect to the model's last logits, as in Fisher kernels (Jaakkola and Haussler
-1999). It is averaged over the places behind each pair of nucleotides.
+At each position the residual is 1 for the true nucleotide and 0 for the others, minus the probabilities of the model:
+the gradient of the log-probability with respect to the last logits, as in Fisher kernels (Jaakkola and Haussler 1999).
+It is averaged over the positions after each pair of nucleotides.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ if TYPE_CHECKING:
     from dnastudy.models.base import LanguageModel, Sequences
 
 BEFORE = 2
-"""Nucleotides that places are told apart by."""
+"""Preceding nucleotides by which positions are grouped."""
 
 
 def residuals(model: LanguageModel, sequences: Sequences) -> np.ndarray:
-    """Embedding of each sequence, float64, shape (sequences, 65): mean residuals, and bits a nucleotide."""
+    """Return an embedding of each sequence, float64, shape (sequences, 65): mean residuals, and bits per base."""
     encoded = encode(sequences)
-    found = np.zeros((len(encoded), 4**BEFORE * 4 + 1))
+    embeddings = np.zeros((len(encoded), 4**BEFORE * 4 + 1))
     for row, log_p in enumerate(model.nucleotide_log_distributions(encoded)):
         codes = encoded[row].astype(np.int64)
         if len(codes) <= BEFORE:
             continue
-        left = 1.0 * (codes[:, None] == np.arange(4)) - np.exp(log_p)
+        residual = 1.0 * (codes[:, None] == np.arange(4)) - np.exp(log_p)
         contexts = sum(4**back * codes[BEFORE - 1 - back : len(codes) - 1 - back] for back in range(BEFORE))
         sums = np.zeros((4**BEFORE, 4))
-        np.add.at(sums, contexts, left[BEFORE:])
-        found[row, :-1] = sums.ravel() / (len(codes) - BEFORE)
-        told = np.maximum(log_p[np.arange(len(codes)), codes], -50)
-        found[row, -1] = -told.mean() / np.log(2)
-    return found
+        np.add.at(sums, contexts, residual[BEFORE:])
+        embeddings[row, :-1] = sums.ravel() / (len(codes) - BEFORE)
+        log_likelihood = np.maximum(log_p[np.arange(len(codes)), codes], -50)
+        embeddings[row, -1] = -log_likelihood.mean() / np.log(2)
+    return embeddings

@@ -1,7 +1,7 @@
-"""Which genes a step learns from, and the tensors of them.
+"""Which genes are in the batch of each step, and the tensors of them.
 
-The order of an epoch is a function of the seed and the epoch alone, so a training that goes on after a kill needs no
-more than its place in it, and processes that share a batch need not talk about it.
+The order of an epoch is a function of the seed and the epoch alone. So a resumed training needs only its position in
+the epoch, and processes that share a batch need not communicate about it.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from dnastudy.data.sequences import END, EncodedSequences
 from dnastudy.training.recipe import Recipe
 
 START = END
-"""Input code before the first nucleotide: the end symbol is never an input otherwise. Codes above it are the starts of
-genes of each type. (Of other alphabets, too, it is the size of the alphabet.)"""
+"""Input code before the first nucleotide (END is never an input otherwise); the codes above it are those of gene types.
+In other alphabets it is the size of the alphabet as well."""
 IGNORED = -100
-"""Target of padding (what torch ignores by default)."""
+"""Target of padding, which torch ignores by default."""
 
 
 def epoch_batches(events: np.ndarray, recipe: Recipe, epoch: int) -> list[np.ndarray]:
-    """Genes of each step of an epoch, every gene once.
+    """Return the genes of each step of an epoch, every gene once.
 
     Parameters
     ----------
@@ -35,21 +35,21 @@ def epoch_batches(events: np.ndarray, recipe: Recipe, epoch: int) -> list[np.nda
     """
     random = np.random.default_rng([recipe.seed, epoch])
     order = random.permutation(len(events))
-    a_batch = recipe.batch_genes or max(1, round(recipe.batch_tokens / events.mean()))
+    genes_per_batch = recipe.batch_genes or max(1, round(recipe.batch_tokens / events.mean()))
     batches = []
-    for start in range(0, len(order), recipe.bucket_size * a_batch):
-        pool = order[start : start + recipe.bucket_size * a_batch]
+    for start in range(0, len(order), recipe.bucket_size * genes_per_batch):
+        pool = order[start : start + recipe.bucket_size * genes_per_batch]
         if recipe.bucket_size > 1:
             pool = pool[np.argsort(events[pool], kind="stable")]
         if recipe.batch_genes:
-            batches += [pool[i : i + a_batch] for i in range(0, len(pool), a_batch)]
+            batches += [pool[i : i + genes_per_batch] for i in range(0, len(pool), genes_per_batch)]
         else:
-            batches += packed(pool, events, recipe.batch_tokens)
+            batches += runs_within(pool, events, recipe.batch_tokens)
     return [batches[i] for i in random.permutation(len(batches))]
 
 
-def packed(genes: np.ndarray, events: np.ndarray, positions: int) -> list[np.ndarray]:
-    """Cut genes into runs that take at most so many positions each, padding included (or hold one gene)."""
+def runs_within(genes: np.ndarray, events: np.ndarray, positions: int) -> list[np.ndarray]:
+    """Cut genes into runs of at most so many positions each, padding included; a longer gene is a run of its own."""
     runs: list[np.ndarray] = []
     start = longest = 0
     for i, gene in enumerate(genes):
@@ -61,16 +61,16 @@ def packed(genes: np.ndarray, events: np.ndarray, positions: int) -> list[np.nda
 
 
 def parts(batch: np.ndarray, events: np.ndarray, positions: int, rank: int = 0, world: int = 1) -> list[np.ndarray]:
-    """What one of ``world`` processes computes of a batch, in parts of at most ``positions``; similar lengths together.
+    """Return the parts of a batch that process ``rank`` of ``world`` computes, of at most ``positions`` each.
 
-    Empty where a batch has fewer genes than there are processes.
+    Genes of similar length are in one part. Empty where a batch has fewer genes than there are processes.
     """
     by_length = batch[np.argsort(events[batch], kind="stable")]
-    return packed(by_length[rank::world], events, positions)
+    return runs_within(by_length[rank::world], events, positions)
 
 
 def type_starts(types: np.ndarray | None, known: Sequence[str]) -> np.ndarray | None:
-    """Input code before each gene of these types: `START` + 1, + 2, ... for the ``known`` ones, else `START`."""
+    """Return the input code before each gene: `START` + 1, + 2, ... for the ``known`` types, `START` for others."""
     if types is None or not known:
         return None
     codes = {name: START + 1 + number for number, name in enumerate(known)}
@@ -78,14 +78,14 @@ def type_starts(types: np.ndarray | None, known: Sequence[str]) -> np.ndarray | 
 
 
 class Symbols:
-    """Genes on the device, made into batches there.
+    """Genes on the device, from which batches are made there.
 
     Parameters
     ----------
     end : bool
-        The network predicts the end of a gene too.
+        Whether the network predicts the end of a gene as well.
     starts : int array, shape (genes,), optional
-        Input code before the first nucleotide of each gene; the start of no type for all by default.
+        Input code before the first nucleotide of each gene; by default that of no type for all.
     """
 
     def __init__(self, encoded: EncodedSequences, end: bool, device: torch.device, starts: np.ndarray | None = None):
@@ -97,10 +97,10 @@ class Symbols:
         self._first = None if starts is None else torch.from_numpy(np.asarray(starts, np.int64)).to(device)
 
     def batch(self, genes: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-        """Inputs and targets of these genes, both int64, shape (genes, most events of them).
+        """Return inputs and targets of these genes, both int64, shape (genes, most events of them).
 
-        Inputs begin with the start, each then a place behind the targets; padding is the start in the inputs,
-        `IGNORED` in the targets.
+        Inputs begin with the start and are shifted by one position from the targets; padding is the start in the
+        inputs, `IGNORED` in the targets.
         """
         device = self._symbols.device
         index = torch.from_numpy(np.ascontiguousarray(genes)).to(device)
@@ -117,10 +117,10 @@ class Symbols:
 
 
 def sorted_runs(events: np.ndarray, positions: int) -> Iterator[np.ndarray]:
-    """All genes, longest last, in runs of at most ``positions``, for reading them without learning."""
-    yield from packed(np.argsort(events, kind="stable"), events, positions)
+    """Yield all genes, longest last, in runs of at most ``positions``, for scoring."""
+    yield from runs_within(np.argsort(events, kind="stable"), events, positions)
 
 
 def total(events: np.ndarray, runs: Iterable[np.ndarray]) -> int:
-    """Symbols to predict in these runs of genes."""
+    """Return the number of symbols to predict in these runs of genes."""
     return sum(int(events[run].sum()) for run in runs)

@@ -1,4 +1,4 @@
-"""The state of a training on disk: whole or not there, whatever kills it and when."""
+"""The state of a training on disk: complete or absent, whenever the process is killed."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from dnastudy.training.log import CHECKPOINT as NAME
 
 
 def write(folder: Path, state: dict[str, Any]) -> None:
-    """Replace the checkpoint in ``folder`` by one rename."""
+    """Replace the checkpoint in ``folder`` atomically."""
     buffer = io.BytesIO()
     torch.save(state, buffer)
     atomic_write(folder / NAME, buffer.getvalue())
 
 
 def read(folder: Path, fingerprint: str) -> dict[str, Any] | None:
-    """State that `write` wrote for the same training, None where there is none; reading runs no code from it.
+    """Return the state that `write` wrote for the same training, or None; reading runs no code from the file.
 
-    TrainingError where the checkpoint is that of another training, which would be lost, or damaged.
+    TrainingError where the checkpoint is damaged, or is that of another training, which would be lost.
     """
     path = folder / NAME
     for half in folder.glob(f".{NAME}.*.part"):  # of a process that was killed while it wrote
@@ -32,13 +32,13 @@ def read(folder: Path, fingerprint: str) -> dict[str, Any] | None:
         return None
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # bytes that are no checkpoint fail in any way
+    except Exception as error:  # damaged bytes can raise anything
         raise TrainingError(
-            f"{path}: the checkpoint cannot be read ({error}); remove it, and the training begins anew"
+            f"{path}: the checkpoint cannot be read ({error}); remove it to start the training again"
         ) from error
     if state["fingerprint"] != fingerprint:
         raise TrainingError(
-            f"{path}: a training of other genes, settings or code was stopped there; give its command again to go on "
-            f"with it, name another folder, or remove {folder}"
+            f"{path}: checkpoint of a training with other genes, settings or code; repeat its command to resume it, name "
+            f"another folder, or remove {folder}"
         )
     return state

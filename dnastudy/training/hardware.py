@@ -1,4 +1,4 @@
-"""Where a training runs: processor or GPU, one process or many. No part of what is learned."""
+"""Where a training runs: on a processor or GPU, in one process or several. It does not change what is learned."""
 
 from __future__ import annotations
 
@@ -18,33 +18,33 @@ COMPILE = "DNASTUDY_COMPILE"
 
 
 def accelerator() -> str:
-    """What trains here, "cpu" or "cuda": what DNASTUDY_ACCELERATOR says, or a GPU where there is one."""
-    asked = os.environ.get(ACCELERATOR, "auto")
-    if asked not in ("auto", "cpu", "cuda"):
-        raise SettingsError(f"{ACCELERATOR}={asked}: must be auto, cpu or cuda")
-    if asked == "cuda" and not torch.cuda.is_available():
+    """Return "cpu" or "cuda": the value of DNASTUDY_ACCELERATOR, or a GPU where there is one."""
+    chosen = os.environ.get(ACCELERATOR, "auto")
+    if chosen not in ("auto", "cpu", "cuda"):
+        raise SettingsError(f"{ACCELERATOR}={chosen}: must be auto, cpu or cuda")
+    if chosen == "cuda" and not torch.cuda.is_available():
         raise SettingsError(f"{ACCELERATOR}=cuda, but torch sees no GPU here; leave it out to train on the processor")
-    return asked if asked != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
+    return chosen if chosen != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def device() -> torch.device:
-    """Device of this process for reading and sampling."""
+    """Return the device of this process for scoring and sampling."""
     return torch.device(accelerator())
 
 
 def device_name() -> str | None:
-    """Name of the GPU in use; None on the processor."""
+    """Return the name of the GPU in use; None on a processor."""
     return torch.cuda.get_device_name() if accelerator() == "cuda" else None
 
 
 def compiling() -> bool:
-    """Whether networks are to be compiled (DNASTUDY_COMPILE=1)."""
+    """Return whether networks are compiled before training (DNASTUDY_COMPILE=1)."""
     return os.environ.get(COMPILE, "") not in ("", "0")
 
 
 def start_fabric(precision: str) -> Fabric:
-    """Fabric of this process: alone, or one of those that ``torchrun`` or ``fabric run`` has started."""
-    # here, as it takes longer to import than torch, and only training needs it
+    """Return the Fabric of this process: alone, or one of those that ``torchrun`` or ``fabric run`` started."""
+    # imported here: it takes longer than torch, and only training needs it
     from lightning_fabric import Fabric
     from lightning_fabric.strategies import DDPStrategy
 
@@ -56,7 +56,7 @@ def start_fabric(precision: str) -> Fabric:
         local = int(os.environ["LOCAL_WORLD_SIZE"])
         strategy = DDPStrategy(broadcast_buffers=False)
         layout |= {"devices": local, "num_nodes": int(os.environ["WORLD_SIZE"]) // local, "strategy": strategy}
-    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # its news of precision
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it reports the precision
     fabric = Fabric(precision=precision, **layout)
     if not by_fabric:
         fabric.launch()
@@ -66,5 +66,5 @@ def start_fabric(precision: str) -> Fabric:
 
 
 def read_exactly() -> None:
-    """Take back what a training on a GPU allows matrix products: scores are of float32 in full."""
+    """Undo the lower precision of matrix products that a training on a GPU allows: scores use full float32."""
     torch.set_float32_matmul_precision("highest")

@@ -1,4 +1,4 @@
-"""What a training leaves in its folder beside checkpoints: a row a step, and TensorBoard's events if asked for."""
+"""The folder of a training: its lock, its log of one row for each step, and TensorBoard events if requested."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ class Workspace:
 
     folder: Path
     fingerprint: str = ""
-    """Names the training: a checkpoint of another is not gone on with."""
+    """Identifies the training: the checkpoint of another one is not resumed."""
     every_seconds: float = 60.0
-    """Between two checkpoints; one is written after each epoch as well."""
+    """Seconds between two checkpoints; one is written after each epoch as well."""
     tensorboard: bool = False
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """See to it that no other training writes in the folder meanwhile; TrainingError if one does."""
+        """Lock the folder against other trainings; TrainingError if one is running there."""
         if not is_main_process():
             yield
             return
@@ -51,18 +51,18 @@ class Workspace:
             lock.release()
 
     def finish(self) -> None:
-        """Remove the checkpoints (those of an ensemble's members lie deeper), once what they led to is saved."""
+        """Remove the checkpoints, those of the members of an ensemble included, once the model is saved."""
         for path in [*self.folder.rglob(CHECKPOINT), *self.folder.rglob(LOCK)]:
             path.unlink()
 
 
 def is_main_process() -> bool:
-    """Whether this process is the one that writes files (of those a launcher has started)."""
+    """Return whether this process is the one that writes files, of those that a launcher started."""
     return int(os.environ.get("RANK", "0")) == 0
 
 
 class Log:
-    """A row a step in ``log.csv``, and TensorBoard's events if asked for."""
+    """One row for each step in ``log.csv``, and TensorBoard events if requested."""
 
     def __init__(self, workspace: Workspace | None):
         self.path = workspace.folder / LOG if workspace else None
@@ -73,7 +73,7 @@ class Log:
             self.board = TensorBoardLogger(workspace.folder, name="", version="tensorboard")
 
     def open(self, step: int) -> None:
-        """Keep the rows up to ``step``: what came after the checkpoint comes again."""
+        """Keep the rows up to ``step``; later ones are written again by the resumed training."""
         if self.path is None:
             return
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -97,6 +97,6 @@ class Log:
                 csv.DictWriter(file, COLUMNS, restval="", lineterminator="\n").writerow(values)
 
     def metrics(self, step: int, **values: float | None) -> None:
-        """Tell TensorBoard, if it is to be told."""
+        """Write metrics for TensorBoard, if requested."""
         if self.board is not None:
             self.board.log_metrics({name: value for name, value in values.items() if value is not None}, step)

@@ -1,7 +1,7 @@
 """The one training loop of all neural models, on Lightning Fabric.
 
-Every random choice is a function of the seed and the step, so the state of a training is its weights, its optimiser
-and its place: a killed training that goes on ends, on a processor, with the very weights of one that never was.
+Every random choice is a function of the seed and the step. So the state of a training is its weights, its optimiser and
+its position: on a processor, a killed and resumed training ends with exactly the weights of an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -28,10 +28,11 @@ from dnastudy.training.recipe import Recipe
 from dnastudy.training.report import Course, Progress, Report
 
 SYNC = 20
-"""Steps between two looks at the losses: each look waits for the GPU."""
+"""Steps between two checks of the losses: each check waits for the GPU."""
 EXPLODED = 5.0
-"""Loss, as a multiple of that of knowing nothing, which no training comes back from."""
+"""Loss, as a multiple of that of the uniform model, at which a training has diverged."""
 LOWEST_RATE = 0.02
+"""Learning rate at the end of the cosine schedule, as a share of the peak."""
 
 
 def train(
@@ -42,22 +43,22 @@ def train(
     workspace: Workspace | None = None,
     report: Report | None = None,
 ) -> Course:
-    """Train a network in place; it ends with the weights that were best on the validation genes.
+    """Train a network in place, keep the weights that were best on the validation genes, and return the course.
 
     Parameters
     ----------
     network : nn.Module
-        From inputs, int64, shape (genes, length), 0..3 for A C G T and `START` before them, to logits, shape
-        (genes, length, outputs); outputs is 4 (``network.outputs``), or 5 with the end of the gene. One that is told
-        of gene types (``network.types``) learns those of the genes, and their start is `START` + 1, + 2, ...
-        Of another alphabet the codes are 0..``network.vocab_size`` - 1, and the start is ``network.vocab_size``.
+        Maps inputs, int64, shape (genes, length), 0..3 for A C G T and `START` before them, to logits, shape
+        (genes, length, outputs); ``network.outputs`` is 4, or 5 with the end of the gene. The start of genes of
+        ``network.types`` is `START` + 1, + 2, ... In another alphabet the codes are 0..``network.vocab_size`` - 1, and
+        the start is ``network.vocab_size``.
     validation : EncodedSequences
-        Genes that decide which epoch was best; where there are none, the last epoch is.
+        Genes that decide which epoch was best; without any, the last epoch is.
 
     Raises
     ------
     TrainingError
-        When the loss is no number or explodes, or memory runs out.
+        When the loss is not finite or diverges, or memory runs out.
     """
     if not train.nucleotides:
         raise TrainingError("no nucleotides to train on")
@@ -92,7 +93,7 @@ class _Training:
             for genes in (train, validation)
         )
         self.validation_genes = held_out if validation.nucleotides else None
-        self.epoch = self.place = self.step = self.symbols = 0  # place: steps of this epoch
+        self.epoch = self.place = self.step = self.symbols = 0  # place: steps done in this epoch
         self.loss_sum = self.loss_count = 0.0
         self.course = Course(
             processes=self.fabric.world_size,
@@ -118,8 +119,8 @@ class _Training:
                 share = (self.epoch + self.place / len(batches)) / self.recipe.epochs
                 self._learn(batch, share)
                 if len(self.waiting) == SYNC or self.place == len(batches):
-                    self._look()
-                    self._tell(share)
+                    self._check_losses()
+                    self._report(share)
                     if self.place < len(batches):
                         self._keep(due=time.perf_counter() - self.saved)
             self._end_epoch()
@@ -142,24 +143,24 @@ class _Training:
     def _learn(self, batch: np.ndarray, share: float) -> None:
         """One step of the optimiser on the genes of a batch, computed in parts."""
         recipe, genes, fabric = self.recipe, self.train_genes, self.fabric
-        # the seed of a step says all about its dropout, in whatever process and after whatever kill
+        # the dropout of a step depends on its seed alone, in any process and after any resumption
         torch.manual_seed(_mixed(recipe.seed, self.step, fabric.global_rank))
         symbols = int(genes.events[batch].sum())
-        mine = parts(batch, genes.events, recipe.micro_batch_tokens, fabric.global_rank, fabric.world_size)
+        own_parts = parts(batch, genes.events, recipe.micro_batch_tokens, fabric.global_rank, fabric.world_size)
         rate = self._rate(share)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         summed = torch.zeros((), device=fabric.device)
         try:
-            # a process without a gene of its own takes part with weight 0: all must be heard at the last part
-            for number, part in enumerate(mine or [batch[:1]], 1):
+            # a process without genes takes part with weight 0: all must synchronise at the last part
+            for number, part in enumerate(own_parts or [batch[:1]], 1):
                 inputs, targets = genes.batch(part)
                 inputs = _with_noise(inputs, recipe.token_corruption, self.vocab_size)
                 if self.network.types:
                     inputs = _without_types(inputs, recipe.label_dropout)
-                with fabric.no_backward_sync(self.model, enabled=number < len(mine)):
-                    loss = _nats(self.model(inputs), targets) * bool(mine)
-                    # gradients are averaged over processes, and this is the share of one in the mean over the batch
+                with fabric.no_backward_sync(self.model, enabled=number < len(own_parts)):
+                    loss = _nats(self.model(inputs), targets) * bool(own_parts)
+                    # gradients are averaged over processes; this is the share of one of them in the mean over the batch
                     fabric.backward(loss * (fabric.world_size / symbols))
                 summed += loss.detach()
             norm = torch.zeros(())
@@ -172,7 +173,7 @@ class _Training:
         except (RuntimeError, MemoryError) as error:
             if not _out_of_memory(error):
                 raise
-            largest = max(mine, key=lambda part: len(part) * genes.events[part].max())
+            largest = max(own_parts, key=lambda part: len(part) * genes.events[part].max())
             raise TrainingError(
                 f"out of memory on {len(largest)} genes of up to {genes.events[largest].max():,} symbols at once "
                 f"(step {self.step + 1}): lower micro_batch_tokens, now {recipe.micro_batch_tokens:,}, which changes no "
@@ -182,8 +183,8 @@ class _Training:
         self.symbols += symbols
         self.waiting.append((batch, summed, norm, rate))
 
-    def _look(self) -> None:
-        """Fetch the losses of the last steps, log them, and stop where one is no number or exploded."""
+    def _check_losses(self) -> None:
+        """Fetch the losses of the last steps, log them, and raise TrainingError where one is not finite or diverged."""
         sums = torch.stack([loss for _, loss, _, _ in self.waiting])
         sums = self.fabric.all_reduce(sums, reduce_op="sum") if self.fabric.world_size > 1 else sums
         norms = torch.stack([torch.as_tensor(norm) for _, _, norm, _ in self.waiting]).tolist()
@@ -237,26 +238,26 @@ class _Training:
         self.log.row(step=self.step, epoch=self.epoch, validation=perplexity, seconds=self._seconds())
 
     def _validate(self) -> float | None:
-        """Nats a nucleotide, renormalised over A C G T, on the validation genes, whose parts all processes share."""
+        """Loss on the validation genes, nats per nucleotide, renormalised over A C G T; all processes share the work."""
         if self.validation_genes is None:
             return None
         self.network.eval()
         genes, fabric = self.validation_genes, self.fabric
-        found = torch.zeros(2, dtype=torch.float64, device=fabric.device)
+        sums = torch.zeros(2, dtype=torch.float64, device=fabric.device)
         runs = list(sorted_runs(genes.events, self.recipe.micro_batch_tokens))
-        # not `self.model`: processes look at different numbers of parts, and that one would wait for the others
+        # not `self.model`: processes have different numbers of parts, and it would wait for the others
         with torch.no_grad(), fabric.autocast():
             for run in runs[fabric.global_rank :: fabric.world_size]:
                 inputs, targets = genes.batch(run)
                 targets = torch.where(targets < self.vocab_size, targets, IGNORED)
-                found[0] += _nats(self.compiled(inputs)[..., : self.vocab_size], targets)
-                found[1] += (targets != IGNORED).sum()
+                sums[0] += _nats(self.compiled(inputs)[..., : self.vocab_size], targets)
+                sums[1] += (targets != IGNORED).sum()
         if fabric.world_size > 1:
-            found = fabric.all_reduce(found, reduce_op="sum")
-        nats, nucleotides = found.tolist()
+            sums = fabric.all_reduce(sums, reduce_op="sum")
+        nats, nucleotides = sums.tolist()
         return nats / nucleotides
 
-    def _tell(self, share: float) -> None:
+    def _report(self, share: float) -> None:
         seconds = time.perf_counter() - self.started
         speed = (self.symbols - self.earlier_symbols) / seconds
         perplexity = self.course.epochs[-1]["validation"] if self.course.epochs else None
@@ -272,11 +273,11 @@ class _Training:
         return self.earlier + time.perf_counter() - self.started
 
     def _keep(self, due: float) -> None:
-        """Write a checkpoint if that is due; only after `_look`, so that none holds a bad loss."""
+        """Write a checkpoint if one is due; only after `_check_losses`, so that none contains a diverged loss."""
         if self.workspace is None:
             return
         now = due >= self.workspace.every_seconds
-        if self.fabric.world_size > 1:  # one clock for all
+        if self.fabric.world_size > 1:  # all processes follow one clock
             now = self.fabric.broadcast(now)
         if not now:
             return
@@ -315,7 +316,7 @@ _NUMBERS = ("epoch", "place", "step", "symbols", "loss_sum", "loss_count", "best
 
 
 def _with_noise(inputs: torch.Tensor, share: float, vocab_size: int) -> torch.Tensor:
-    """Inputs with this share of their nucleotides drawn anew, all four alike."""
+    """Inputs with this share of their nucleotides replaced, each by one of the four with equal probability."""
     if not share:
         return inputs
     drawn = (torch.rand(inputs.shape, device=inputs.device) < share) & (inputs < vocab_size)
@@ -323,7 +324,7 @@ def _with_noise(inputs: torch.Tensor, share: float, vocab_size: int) -> torch.Te
 
 
 def _without_types(inputs: torch.Tensor, share: float) -> torch.Tensor:
-    """Inputs of which this share of genes starts as one of unknown type does."""
+    """Inputs in which this share of the genes has the start of no type."""
     hidden = torch.rand((len(inputs), 1), device=inputs.device) < share
     return torch.where(hidden & (inputs > START), START, inputs)
 
@@ -336,7 +337,7 @@ def _nats(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
 
 
 def _mixed(*numbers: int) -> int:
-    """A seed of several numbers, below 2**63."""
+    """A seed made of several numbers, below 2**63."""
     return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 

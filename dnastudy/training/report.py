@@ -1,4 +1,4 @@
-"""What a training tells: its progress, its course, what went wrong. Importing this needs no torch."""
+"""What a training reports: its progress and its course. Needs no torch."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Progress:
-    """A training on its way."""
+    """Progress of a training."""
 
     share: float
-    """Of the training that is done, 0 to 1 (it may stop earlier)."""
+    """Share of the training that is done, 0 to 1 (it may stop early)."""
     epoch: int
-    """Epoch under way, from 1."""
+    """Current epoch, from 1."""
     epochs: int
     loss: float
-    """Nats a symbol, mean over the last steps."""
+    """Mean loss over the last steps, nats per symbol."""
     nucleotides_per_second: float
-    """Of this process's run, all processes of a training together."""
+    """Speed since the training was started or resumed, all processes together."""
     seconds_left: float
     validation: float | None
     """Nucleotide perplexity of the validation genes after the last epoch."""
@@ -38,22 +38,22 @@ Report = Callable[[Progress], None]
 
 @dataclass
 class Course:
-    """How a training went; plain values, ready for JSON."""
+    """The course of a training; plain values, ready for JSON."""
 
     epochs: list[dict[str, float]] = field(default_factory=list)
-    """A row an epoch: ``epoch``, ``step``, ``train`` and ``validation`` (nucleotide perplexity; the first with END and
-    under dropout, as the loss has them), ``seconds``."""
+    """One row for each epoch: ``epoch``, ``step``, ``train`` and ``validation`` perplexity (``train`` includes END and
+    dropout, like the loss; ``validation`` is over nucleotides), ``seconds``."""
     best_epoch: int = 0
     """Epoch whose weights were kept."""
     steps: int = 0
     symbols: int = 0
-    """Symbols learned from, all epochs together."""
+    """Symbols trained on, all epochs together."""
     seconds: float = 0.0
-    """On this course, in all processes' runs that made it."""
+    """Seconds of training, those before a resumption included."""
     processes: int = 1
     device: str = ""
     stopped_early: bool = False
 
     def facts(self) -> dict[str, Any]:
-        """The course without its epochs."""
+        """Return the course without its epochs."""
         return {name: value for name, value in vars(self).items() if name != "epochs"}

@@ -16,9 +16,8 @@ from dnastudy.data.sequences import FIRST_SYMBOL, MAX_VOCAB_SIZE, EncodedSequenc
 from dnastudy.evaluation import metrics, scoring
 from dnastudy.models import ModelError, create
 from dnastudy.models.lstm import LSTM, Recurrent
-from dnastudy.models.networks import Contexts
-from dnastudy.models.ngram import NOVELTIES, _states, _states_of_any
-from dnastudy.models.packed import packed
+from dnastudy.models.networks.base import KmerEmbedding
+from dnastudy.models.ngram import ESCAPE_WEIGHTS, _states, _states_of_any
 from dnastudy.training.batches import IGNORED, Symbols
 from dnastudy.training.loop import _with_noise, train
 from dnastudy.training.recipe import Recipe
@@ -219,7 +218,7 @@ def test_the_novelty_of_any_alphabet_is_the_best_one_on_held_out_text(letters):
     tuned = fitted(letters, {"order": 3})
     held_out = encode_symbols(HELD_OUT[letters], letters)
     nats = {}
-    for novelty in NOVELTIES:
+    for novelty in ESCAPE_WEIGHTS:
         fixed = fitted(letters, {"order": 3, "novelty": novelty})
         nats[novelty] = sum(row.sum() for row in fixed.nucleotide_log_probs(held_out))
     assert tuned.novelty == max(nats, key=nats.get)
@@ -395,31 +394,27 @@ def test_what_comes_later_is_not_seen(drawn, letters):
         np.testing.assert_allclose(whole[:16], other[:16], rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("pack", [False, True], ids=["plain", "packed"])
 @pytest.mark.parametrize("letters", [3, 4, 27])
-def test_step_by_step_is_all_at_once(drawn, letters, pack, monkeypatch):
-    monkeypatch.setattr("dnastudy.models.packed.WORTH", 0)
+def test_step_by_step_is_all_at_once(drawn, letters):
     made = drawn(letters).network
-    writing = packed(made) if pack else made
     inputs = torch.randint(0, letters, (6, 70), generator=torch.Generator().manual_seed(2))
     inputs[:, 0] = letters
     with torch.inference_mode():
         whole = made(inputs)
         assert whole.shape == (6, 70, made.outputs) and made.outputs - letters in (0, 1)
-        torch.testing.assert_close((packed(made) if pack else made)(inputs), whole, rtol=0, atol=1e-5)
-        state, alive = writing.begin(6), torch.arange(6)
+        state, alive = made.begin(6), torch.arange(6)
         for t in range(70):
-            logits, state = writing.step(inputs[alive, t], state)
+            logits, state = made.step(inputs[alive, t], state)
             torch.testing.assert_close(logits, whole[alive, t], rtol=0, atol=1e-5)
             if t % 15 == 14:  # the second of those that are left ends
                 left = torch.tensor([i for i in range(len(alive)) if i != 1])
-                state, alive = writing.keep(state, left), alive[left]
+                state, alive = made.keep(state, left), alive[left]
     assert len(alive) == 2
 
 
 @pytest.mark.parametrize(("letters", "context"), [(2, 5), (3, 3), (4, 3), (7, 2), (27, 2), (27, 3)])
 def test_contexts_are_words_of_the_last_letters(letters, context):
-    table = Contexts(context, 3, 4, size=letters)
+    table = KmerEmbedding(context, 3, 4, vocab_size=letters)
     assert table.letters.num_embeddings == letters + 1
     assert table.words.num_embeddings == (letters ** (context + 1) - 1) // (letters - 1)
     assert table.words.num_embeddings == sum(letters**length for length in range(context + 1))
@@ -441,7 +436,7 @@ def test_contexts_are_words_of_the_last_letters(letters, context):
 @pytest.mark.parametrize("letters", ALPHABETS)
 def test_inputs_that_differ_within_the_context_alone_are_told_apart(letters):
     torch.manual_seed(1)
-    table = Contexts(3, 4, 5, size=letters)
+    table = KmerEmbedding(3, 4, 5, vocab_size=letters)
     torch.nn.init.normal_(table.words.weight)
     plain = torch.tensor([[letters, 0, 1, 2, 1, 0, 2, 1]])
     for place in range(1, 8):
@@ -454,7 +449,7 @@ def test_inputs_that_differ_within_the_context_alone_are_told_apart(letters):
 @pytest.mark.parametrize("letters", ALPHABETS)
 def test_contexts_step_by_step(letters):
     torch.manual_seed(1)
-    table = Contexts(3, 4, 5, size=letters)
+    table = KmerEmbedding(3, 4, 5, vocab_size=letters)
     torch.nn.init.normal_(table.words.weight)
     inputs = torch.randint(0, letters, (5, 30))
     inputs[:, 0] = letters

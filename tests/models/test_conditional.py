@@ -85,7 +85,7 @@ def test_unknown_types_are_named(model):
 
 @pytest.mark.parametrize("name", ["ngram", "lstm", "expert"])
 def test_a_model_that_was_not_told_says_so(name):
-    with pytest.raises(ModelError, match=f"{name}: was not told of gene types in training; train it with --by-type"):
+    with pytest.raises(ModelError, match=f"{name}: was trained without gene types; train it with --by-type"):
         create(name).of_type("rich")
 
 

@@ -34,7 +34,7 @@ ALL = list(layout.FAMILIES)
 def test_the_slow_twin_gives_the_same_numbers(settings):
     train, more = homologous_sequences(24, seed=1), homologous_sequences(7, seed=2)
     model = create("expert", {"gate_epochs": 40, **settings}).fit(train, homologous_sequences(12, seed=3)).join(more)
-    assert model.memories.shards == 2
+    assert model.index.shards == 2
     twin = Twin(model, [train, more])
     for gene in [*homologous_sequences(4, seed=4), random_sequences(1, seed=5, low=60)[0], "", "A", more[0] + train[0][:40]]:
         np.testing.assert_allclose(model.log_distributions([gene])[0], twin.log_distributions(gene), atol=2e-5)
@@ -55,16 +55,16 @@ def test_joining_one_by_one_sorts_little_and_finds_the_same():
     model = create("expert", {"gate_epochs": 5}).fit(genes[:1], homologous_sequences(8, seed=7))
     for gene in genes[1:]:
         model.update([gene])
-    assert 1 < model.memories.shards <= 7
+    assert 1 < model.index.shards <= 7
     at_once = create("expert").fit(genes)
     at_once.gate, at_once.tables = model.gate, model.tables
-    for a, b in zip(model.memories.sequences().symbols, at_once.memories.sequences().symbols, strict=True):
+    for a, b in zip(model.index.sequences().symbols, at_once.index.sequences().symbols, strict=True):
         assert a == b
     test = homologous_sequences(5, seed=8)
     # the counts are those of one index; only which copies are proposed first may differ
     np.testing.assert_allclose(
-        np.concatenate(model._reader().observe(encode(test))[0][:, : layout.COPY_AT]),
-        np.concatenate(at_once._reader().observe(encode(test))[0][:, : layout.COPY_AT]),
+        np.concatenate(model._runner().gate_inputs(encode(test))[0][:, : layout.COPY_AT]),
+        np.concatenate(at_once._runner().gate_inputs(encode(test))[0][:, : layout.COPY_AT]),
         atol=1e-6,
     )
 
@@ -183,7 +183,7 @@ def test_the_chapter_describes_this_model():
         f"of 1 to {layout.DEPTH} nt, exactly",
         f"up to {layout.COPIES} earlier places are followed",
         f"at least {layout.SIMILAR} of the last 32 nucleotides agree",
-        f"insertions and deletions of up to {layout.SHIFT} nt",
+        f"insertions and deletions of up to {layout.MAX_INDEL} nt",
         f"for contexts of {min(layout.OWN_ORDERS)} to {max(layout.OWN_ORDERS)} nt",
     ):
         assert words in text, words

@@ -103,7 +103,7 @@ def test_what_a_model_does_not_know_is_said():
     with pytest.raises(ModelError, match="does not know how long its training genes were; train it again, or ask for"):
         generate(model, 2)
     assert len(generate(model, 2, lengths="own")) == 2
-    with pytest.raises(ModelError, match="was not told of gene types in training; train it with --by-type"):
+    with pytest.raises(ModelError, match="was trained without gene types; train it with --by-type"):
         generate(model, 2, type="tRNA", lengths="own")
     assert length_notes(encode(["A", "CC", "GG"])) == {"": "1:1 2:2"}
 

@@ -4,13 +4,11 @@ import numpy as np
 import pytest
 import torch
 from helpers import random_sequences
-from torch import nn
 
 from dnastudy import models
 from dnastudy.core.errors import SettingsError
 from dnastudy.data.sequences import encode
-from dnastudy.models.networks import Contexts
-from dnastudy.models.packed import packed
+from dnastudy.models.networks.base import KmerEmbedding
 from dnastudy.training.batches import START, Symbols
 
 CASES = {
@@ -27,11 +25,6 @@ CASES = {
 ALL = [(name, settings) for name, cases in CASES.items() for settings in cases]
 
 
-@pytest.fixture(autouse=True)
-def _pack_small_layers_too(monkeypatch):
-    monkeypatch.setattr("dnastudy.models.packed.WORTH", 0)
-
-
 def network(name, settings):
     """With weights far from their beginnings, so that every part counts."""
     made = models.create(name, settings).network
@@ -42,23 +35,21 @@ def network(name, settings):
     return made
 
 
-@pytest.mark.parametrize("pack", [False, True], ids=["plain", "packed"])
 @pytest.mark.parametrize(("name", "settings"), ALL, ids=lambda v: v if isinstance(v, str) else "-".join(map(str, v)))
-def test_step_by_step_is_all_at_once(name, settings, pack):
+def test_step_by_step_is_all_at_once(name, settings):
     """Beyond the learned positions, beyond the first room for keys, and while sequences end one after the other."""
     made = network(name, settings)
-    writing = packed(made) if pack else made
     inputs = torch.randint(0, 4, (9, 150), generator=torch.Generator().manual_seed(2))
     inputs[:, 0] = START
     with torch.inference_mode():
         whole = made(inputs)
-        state, alive = writing.begin(9), torch.arange(9)
+        state, alive = made.begin(9), torch.arange(9)
         for t in range(150):
-            logits, state = writing.step(inputs[alive, t], state)
+            logits, state = made.step(inputs[alive, t], state)
             torch.testing.assert_close(logits, whole[alive, t], rtol=0, atol=1e-5)
             if t % 18 == 17:  # the second of those that are left ends
                 left = torch.tensor([i for i in range(len(alive)) if i != 1])
-                state, alive = writing.keep(state, left), alive[left]
+                state, alive = made.keep(state, left), alive[left]
     assert len(alive) == 1
 
 
@@ -73,30 +64,8 @@ def test_padding_changes_nothing(name, settings):
             torch.testing.assert_close(together[i, : len(alone)], alone, rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize(("name", "settings"), ALL, ids=lambda v: v if isinstance(v, str) else "-".join(map(str, v)))
-def test_a_packed_network_reads_the_same(name, settings):
-    made = network(name, settings)
-    before = {key: weights.clone() for key, weights in made.state_dict().items()}
-    genes = Symbols(encode(random_sequences(6, low=3, high=90)), True, torch.device("cpu"))
-    with torch.inference_mode():
-        inputs = genes.batch(np.arange(6))[0]
-        assert not torch.backends.mkldnn.is_available() or packed(made) is not made
-        torch.testing.assert_close(packed(made)(inputs), made(inputs), rtol=0, atol=1e-5)
-    for key, weights in made.state_dict().items():
-        torch.testing.assert_close(weights, before[key], rtol=0, atol=0)
-
-
 @pytest.mark.parametrize("name", CASES)
-def test_where_there_is_no_onednn_the_plain_network_writes_the_same(name, monkeypatch):
-    model = models.create(name, CASES[name][0])
-    drawn = model.sample(5, seed=1, max_length=40)
-    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
-    assert packed(model.network) is model.network
-    assert model.sample(5, seed=1, max_length=40) == drawn
-
-
-@pytest.mark.parametrize("name", CASES)
-def test_weights_changed_in_place_are_read_at_once(name):
+def test_weights_changed_in_place_are_used_at_once(name):
     model = models.create(name, CASES[name][0])
     model.sample(2, max_length=5)
     with torch.no_grad():
@@ -106,38 +75,8 @@ def test_weights_changed_in_place_are_read_at_once(name):
     assert model.log_probs(["CC"])[0][:2].min() > -1e-6
 
 
-class OfTheirOwn(nn.Module):
-    """Layers that look like those that are replaced, and are not."""
-
-    class Doubled(nn.Linear):
-        def forward(self, x):
-            return 2 * super().forward(x)
-
-    def __init__(self):
-        super().__init__()
-        self.doubled = self.Doubled(6, 6)
-        self.both_ways = nn.LSTM(6, 4, bidirectional=True, batch_first=True)
-        self.length_first = nn.LSTM(8, 8)
-        self.projected = nn.LSTM(8, 8, proj_size=3, batch_first=True)
-        self.unbiased = nn.LSTM(3, 5, bias=False, batch_first=True)
-        self.last = nn.Linear(5, 5)
-
-    def forward(self, x):
-        for layer in (self.both_ways, self.length_first, self.projected, self.unbiased):
-            x, _ = layer(self.doubled(x) if x.shape[-1] == 6 else x)
-        return self.last(x)[..., : self.last.out_features - 1]
-
-
-@pytest.mark.filterwarnings("ignore:LSTM with projections")
-def test_only_layers_that_are_known_are_replaced():
-    torch.manual_seed(1)
-    made, x = OfTheirOwn().eval(), torch.randn(3, 7, 6)
-    with torch.inference_mode():
-        torch.testing.assert_close(packed(made)(x), made(x), rtol=0, atol=1e-5)
-
-
-def test_contexts_are_words_of_the_last_nucleotides():
-    table = Contexts(3, 2, 4)
+def test_kmers_are_those_of_the_last_nucleotides():
+    table = KmerEmbedding(3, 2, 4)
     assert table.words.num_embeddings == 1 + 4 + 16 + 64
     torch.nn.init.normal_(table.words.weight)
     rows = {}
@@ -172,7 +111,7 @@ def test_heads_that_do_not_divide_the_width_are_rounded_down():
         ("transformer", {"d_model": 20, "n_heads": 4}, "pre-norm needs an even number"),
         ("transformer", {"n_heads": 4, "n_kv_heads": 3}, "3 do not divide 4 heads"),
         ("lstm", {"dropout": 1.0}, "'dropout'"),
-        ("lstm", {"unit": 3}, "did you mean 'units'"),
+        ("lstm", {"hidden_sizes": 3}, "did you mean 'hidden_size'"),
     ],
 )
 def test_bad_settings_are_named(name, settings, words):

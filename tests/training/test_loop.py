@@ -266,7 +266,7 @@ def test_a_training_killed_at_twenty_points_ends_with_the_same_bits(tmp_path):
 def test_a_checkpoint_of_another_training_is_kept_and_said(tmp_path):
     fitted({}, tmp_path, fingerprint="one")
     before = (tmp_path / checkpoint.NAME).read_bytes()
-    with pytest.raises(TrainingError, match="other genes, settings or code was stopped there"):
+    with pytest.raises(TrainingError, match="other genes, settings or code; repeat its command"):
         fitted({"epochs": 1}, tmp_path, fingerprint="other")
     assert (tmp_path / checkpoint.NAME).read_bytes() == before
 
@@ -317,7 +317,7 @@ def test_weights_spoiled_by_the_last_step_are_no_model(rate, validation):
 
 def test_a_damaged_checkpoint_is_said(tmp_path):
     (tmp_path / checkpoint.NAME).write_bytes(b"half of a")
-    with pytest.raises(TrainingError, match="remove it, and the training begins anew"):
+    with pytest.raises(TrainingError, match="remove it to start the training again"):
         fitted({}, tmp_path)
 
 

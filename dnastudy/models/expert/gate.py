@@ -1,8 +1,8 @@
 """What the expert mixture tunes on genes outside its index: tables of copies, and the gate.
 
 The gate is a network with one hidden layer (rectified) from facts, such as how often a context was seen and how well
-each expert predicted recently, to one weight for each expert: a mixture of experts in the logarithmic domain (logistic mixing, as in
-Mahoney's PAQ), trained by Adam (Kingma and Ba, 2015) on the cross-entropy of the nucleotides.
+each expert predicted recently, to one weight for each expert: a mixture of experts in the logarithmic domain (logistic
+mixing, as in Mahoney's PAQ), trained by Adam (Kingma and Ba, 2015) on the cross-entropy of the nucleotides.
 """
 
 from __future__ import annotations

@@ -255,7 +255,7 @@ def predict(symbols, starts, forward, reverse, tables, gate, use, max_indel, sta
 
 @kernel
 def trace(symbols, starts, forward, reverse, tables, gate, use, max_indel, state, out, shares, best, chances):
-    """Write what `predict` writes, each expert's share in it, and the best copies with their chances (`runner.Trace`)."""
+    """Write what `predict` writes, the share of each expert, and the best copies with their chances: `runner.Trace`."""
     for gene in range(len(starts) - 1):
         start(state, 0, forward, reverse)
         for i in range(starts[gene], starts[gene + 1]):
