@@ -45,7 +45,7 @@ picture: book
 	$(BIN)/python tests/browser.py _build/html/book/chapters/index.html book/static/book.png
 
 notebooks: setup
-	$(BIN)/python -m dnastudy.refresh
+	$(BIN)/python -m dnastudy.chapters.refresh
 
 # the browser tests skip with a reason where there is no Chromium
 browser:

@@ -3,8 +3,8 @@
     python benchmarks/neural_speed.py [--data FOLDER] [--rounds N] [--steps N] [--write]
 
 Training: our loop beside a bare loop over the same torch modules and the same batches, and the Transformer beside
-Hugging Face's GPT-2 of about as many weights. Scoring: mutation pairs through the protocol, beside one call a
-sequence. Sampling: beside `generate` of that GPT-2. Sides take turns; a ratio is the median over the rounds. Runs on a
+Hugging Face's GPT-2 with about as many weights. Scoring: mutation pairs through the protocol, beside one call for each
+sequence. Sampling: beside `generate` of that GPT-2. Sides alternate; a ratio is the median over the rounds. Runs on a
 GPU where there is one. ``--write`` stores results/neural_speed.json.
 """
 
@@ -34,12 +34,12 @@ ROOT = Path(__file__).parents[1]
 RECORD = ROOT / "results" / "neural_speed.json"
 SIZES = {"lstm": {}, "transformer": {}}
 PAIRS = 1000
-WRITTEN = [(10, 1000), (64, 300), (256, 300)]
-"""Sequences and their length: what `dnastudy generate` writes by default at most, and larger orders."""
+SAMPLES = [(10, 1000), (64, 300), (256, 300)]
+"""Numbers of sequences and their length in nt: the default of `dnastudy generate`, and more sequences."""
 
 
 def gpt2() -> torch.nn.Module:
-    """GPT-2 over our symbols, as deep and as wide as our Transformer and with as many heads."""
+    """GPT-2 over our symbols, with the layers, d_model and heads of our Transformer."""
     from transformers import GPT2Config, GPT2LMHeadModel
 
     s = models.create("transformer", SIZES["transformer"]).settings
@@ -50,7 +50,7 @@ def gpt2() -> torch.nn.Module:
 
 
 def first_genes(genes: EncodedSequences, recipe: Recipe, steps: int) -> EncodedSequences:
-    """As many genes as make about so many steps."""
+    """The first genes, enough for about so many steps."""
     from dnastudy.data.sequences import choose
 
     count = np.searchsorted(np.cumsum(genes.lengths), steps * recipe.batch_tokens * 0.95)
@@ -71,7 +71,7 @@ def with_loop(name: str, recipe: Recipe, genes: EncodedSequences) -> Callable[[]
 
 
 def bare(make: Callable[[], torch.nn.Module], recipe: Recipe, genes: EncodedSequences) -> Callable[[], float]:
-    """The plainest loop: the same batches, made beforehand, forward, backward, clip, AdamW; seconds."""
+    """A bare loop: the same batches, made beforehand, forward, backward, clip, AdamW; seconds."""
 
     def run() -> float:
         device = hardware.device()
@@ -84,8 +84,8 @@ def bare(make: Callable[[], torch.nn.Module], recipe: Recipe, genes: EncodedSequ
         start = time.perf_counter()
         for inputs, targets in batches:
             with precision:
-                found = network(inputs)
-                logits = getattr(found, "logits", found)
+                output = network(inputs)
+                logits = getattr(output, "logits", output)
             loss = torch.nn.functional.cross_entropy(logits.float().flatten(0, 1), targets.flatten())
             loss.backward()
             torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
@@ -113,9 +113,9 @@ def in_turn(sides: dict[str, Callable[[], float]], rounds: int) -> dict[str, lis
     return seconds
 
 
-def ratio(seconds: dict[str, list[float]], ours: str, theirs: str) -> float:
+def ratio(seconds: dict[str, list[float]], ours: str, peer: str) -> float:
     """How many times faster ours is: median over the rounds."""
-    return statistics.median(b / a for a, b in zip(seconds[ours], seconds[theirs], strict=True))
+    return statistics.median(b / a for a, b in zip(seconds[ours], seconds[peer], strict=True))
 
 
 def training(genes: EncodedSequences, rounds: int, steps: int) -> list[dict]:
@@ -127,12 +127,12 @@ def training(genes: EncodedSequences, rounds: int, steps: int) -> list[dict]:
         if precision != "32-true":
             recipe = recipe.model_copy(update={"batch_tokens": 200_000, "micro_batch_tokens": 400_000})
         part = first_genes(genes, recipe, steps)
-        made = models.create(name, SIZES[name])
-        sides = {"loop": with_loop(name, recipe, part), "bare": bare(lambda m=made: m._build(), recipe, part)}
+        model = models.create(name, SIZES[name])
+        sides = {"loop": with_loop(name, recipe, part), "bare": bare(model._build, recipe, part)}
         if name == "transformer":
             sides["gpt2"] = bare(gpt2, recipe, part)
         seconds = in_turn(sides, rounds)
-        row = {"model": name, "weights": made.num_parameters, "precision": precision, "nucleotides": part.nucleotides}
+        row = {"model": name, "weights": model.num_parameters, "precision": precision, "nucleotides": part.nucleotides}
         row |= {f"{side}_nt_per_s": part.nucleotides / statistics.median(times) for side, times in seconds.items()}
         row["share_of_bare"] = ratio(seconds, "loop", "bare")
         if name == "transformer":
@@ -143,7 +143,7 @@ def training(genes: EncodedSequences, rounds: int, steps: int) -> list[dict]:
 
 
 def pairs(genes: EncodedSequences) -> list[str]:
-    """Genes and the same with up to ten substitutions: what detecting mutations has to score."""
+    """Genes, each followed by a copy with up to ten substitutions, as in mutation detection."""
     random = np.random.default_rng(1)
     texts = []
     for i in random.integers(len(genes), size=PAIRS):
@@ -154,7 +154,7 @@ def pairs(genes: EncodedSequences) -> list[str]:
 
 
 def scoring(genes: EncodedSequences) -> list[dict]:
-    """All pairs through the protocol, beside one call a sequence (of which only some are timed)."""
+    """All pairs through the protocol, beside one call for each sequence (of which a sample is timed)."""
     texts = pairs(genes)
     rows = []
     for name in SIZES:
@@ -175,10 +175,10 @@ def scoring(genes: EncodedSequences) -> list[dict]:
 
 
 def sampling(rounds: int) -> list[dict]:
-    """Sequences of one length from both networks beside `generate`; END is held off, so all write equally much."""
+    """Sequences of one length from both networks beside `generate`; END is suppressed on both sides."""
     rows = []
     device = hardware.device()
-    for name, (count, length) in itertools.product(SIZES, WRITTEN):
+    for name, (count, length) in itertools.product(SIZES, SAMPLES):
         model = models.create(name, SIZES[name])
         model.network.output.bias.data[4] = -1e4
         model.network.to(device)
@@ -200,11 +200,11 @@ def sampling(rounds: int) -> list[dict]:
             return time.perf_counter() - begin
 
         seconds = in_turn({"ours": ours, "generate": generate}, rounds)
-        written = count * length
+        nucleotides = count * length
         rows.append({
             "model": name, "weights": model.num_parameters, "sequences": count, "length": length,
-            "ours_nt_per_s": written / statistics.median(seconds["ours"]),
-            "generate_nt_per_s": written / statistics.median(seconds["generate"]),
+            "ours_nt_per_s": nucleotides / statistics.median(seconds["ours"]),
+            "generate_nt_per_s": nucleotides / statistics.median(seconds["generate"]),
             "times_faster": ratio(seconds, "ours", "generate"),
         })  # fmt: skip
     return rows
@@ -216,21 +216,21 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=12, help="training steps of a round")
     parser.add_argument("--write", action="store_true", help=f"write {RECORD.relative_to(ROOT)}")
-    given = parser.parse_args()
-    dataset = load_dataset(given.data, genes=4000)
+    options = parser.parse_args()
+    dataset = load_dataset(options.data, genes=4000)
     genes, test = (encode(list(dataset.splits[name]["sequence"])) for name in ("train", "test"))
     record = {
         "data": dataset.description,
         "accelerator": hardware.device_name() or "processor",
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
-        "training": training(genes, given.rounds, given.steps),
+        "training": training(genes, options.rounds, options.steps),
         "scoring": scoring(test),
-        "sampling": sampling(given.rounds),
+        "sampling": sampling(options.rounds),
         **surroundings(),
     }
     print(to_json(record))
-    if given.write:
+    if options.write:
         atomic_write(RECORD, to_json(record))
 
 

@@ -210,7 +210,7 @@ class Twin:
 
 
 def _letter(text, place):
-    """Letter of the memory; ends, and what would stand before the first gene, count as A."""
+    """Letter of the indexed text; ends, and what would precede the first gene, count as A."""
     return "A" if place < 0 or text[place] == END else text[place]
 
 

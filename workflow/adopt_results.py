@@ -3,9 +3,9 @@
     DNASTUDY_DATA=../shared/data python workflow/adopt_results.py [--compute] [--write]
 
 A change of code that changes no result still changes ids. This compares one in twenty of the published runs,
-precomputed scores and task runs of each kind with what the store has of them by the present code. ``--compute`` computes
-what is missing for that (networks: an hour and more). The differences go to results/adopted.csv. ``--write`` then
-writes the new ids, unless something differs or is missing.
+precomputed scores and task runs of each kind, the cheapest, with what the store has of them by the present code.
+``--compute`` computes what is missing for that (minutes to hours). The differences go to results/adopted.csv.
+``--write`` then writes the new ids, unless something differs or is missing.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def published_results(profile: Profile, dataset: Dataset, store: Store, runs: Ma
     results = []
     for path in sorted(RUNS.glob("*.json")):
         fit, scores = fit_and_scores(path.stem)
-        kind = f"{runs[path.stem].model} {runs[path.stem].recipe}"
+        kind = f"{runs[path.stem].model} {runs[path.stem].recipe} genes"
         results.append(Published("run", path.stem, kind, from_json(path.read_text()), scores, fit))
     for facts in precomputed.packed(precomputed.FOLDER):
         run = runs[facts["name"]]
@@ -102,7 +102,8 @@ def in_sample(results: list[Published]) -> set[tuple[str, str]]:
     """One in twenty of each kind, at least one: those that took least."""
     kinds: dict[tuple[str, str], list[Published]] = {}
     for result in results:
-        kinds.setdefault((result.what, result.kind), []).append(result)
+        scored = result.what in ("run", "precomputed")
+        kinds.setdefault(("scores" if scored else result.what, result.kind), []).append(result)
     return {
         (result.what, result.name)
         for members in kinds.values()

@@ -16,6 +16,7 @@ import pandas as pd
 from dnastudy.analysis import homology, learning_curves
 from dnastudy.analysis.findings import results_block
 from dnastudy.analysis.headline import FINDINGS, published, published_task
+from dnastudy.analysis.learning_curve_chapter import TRAINING_SHARE
 from dnastudy.analysis.mutations import papers_means
 from dnastudy.core.provenance import from_json
 from dnastudy.data.datasets import Dataset, paper
@@ -31,8 +32,6 @@ from dnastudy.tasks.mutation_detection import CALIBRATED
 LEARNING = Path("results") / "learning.json"
 CONFIRMED, REFINED, REFUTED, OPEN = "confirmed", "refined", "refuted", "open"
 REPLICATES = 1000
-PAPER_TRAINING_SHARE = 0.6
-"""Share of the paper's nucleotides in its training split."""
 PAIRS = [
     ("LSTM", "Transformer"),
     ("LSTM, published recipe", "Transformer, published recipe"),
@@ -92,7 +91,7 @@ def learning_values(profile: Profile, dataset: Dataset, store: Store) -> dict[st
         "doubling": [{"group": line.group, "label": line.label, "gain": float(line.doubling[0])} for line in lines],
         "backtest": learning_curves.backtest_rows(lines).to_dict("records"),
         "extrapolation": learning_curves.extrapolation_rows(
-            lines, paper()["data"]["nucleotides"] * PAPER_TRAINING_SHARE
+            lines, paper()["data"]["nucleotides"] * TRAINING_SHARE
         ).to_dict("records"),
         "efficiency": learning_curves.efficiency_rows(texts_and_genes).to_dict("records"),
     }

@@ -1,4 +1,4 @@
-"""`python -m dnastudy.refresh [NOTEBOOK ...]`: run the source notebooks in place and store what nbval compares."""
+"""`python -m dnastudy.chapters.refresh [NOTEBOOK ...]`: run the source notebooks in place and store what nbval compares."""
 
 import sys
 

@@ -22,14 +22,17 @@ SILENT = (
     "core.code",
     "core.errors",
     "core.provenance",
+    "display.looks",
     "display.terminal",
     "models.registry",
+    "models.search_space",
     "tasks.registry",
     "training.log",
     "training.report",
 )
-"""Modules that cannot change a result: how files appear, what is said of errors, progress and origin, and the names
-under which models and tasks are registered (the module of the model or task itself is part of the closure)."""
+"""Modules that cannot change a result: how files appear, what is said of errors, progress and origin, how models look
+in charts, what a search tries, and the names under which models and tasks are registered (the module of the model or
+task itself is part of the closure)."""
 _DESCRIPTIONS = {"description", "help"}
 """Keywords that describe a setting or an option."""
 _SAYS = {"log", "say", "warn"}

@@ -20,8 +20,7 @@ def model_label(
     train, update : sequence of str
         Splits that it is trained on and updated with, named where they are not the training genes alone.
     """
-    cls = models.model_class(model)
-    label = cls.label_of(dict(settings)) if hasattr(cls, "label_of") else cls.family  # TODO
+    label = models.model_class(model).label_of(dict(settings))
     if recipe:
         label += f", {recipe} recipe"
     if list(train) == ["counts"]:

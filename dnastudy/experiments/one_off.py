@@ -9,7 +9,7 @@ import functools
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -23,9 +23,11 @@ from dnastudy.experiments.fitting import check_update, fit_model, model_input
 from dnastudy.experiments.identity import digest, fit_code
 from dnastudy.models.base import LanguageModel
 from dnastudy.tasks.base import Task, TaskInput
-from dnastudy.tasks.generation_quality import GenerationQuality
 from dnastudy.training.log import Workspace
 from dnastudy.training.report import Report
+
+if TYPE_CHECKING:
+    from dnastudy.tasks.generation_quality import GenerationQuality
 
 # one fit
 
@@ -103,9 +105,9 @@ def fit(
     TrainingError
         For a training that cannot go on, naming the genes of its batch.
     """
-    from dnastudy.models.conditional import ENOUGH, frequent_types
-
     if by_type:
+        from dnastudy.models.conditional import ENOUGH, frequent_types  # imported late: it brings half of scipy
+
         types = frequent_types(train["type"])
         if not types:
             raise DataError(

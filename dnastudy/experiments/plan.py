@@ -52,11 +52,19 @@ class Run(Settings):
     on_tasks: bool = Field(default=True, description="its model is evaluated on the tasks")
 
 
-def planned(profile: Profile, name: str, model: str, settings: Mapping[str, Any], **more: Any) -> Run:
-    """A run with its label; it is a group of its own unless told otherwise."""
-    run = Run(name=name, model=model, settings=dict(settings), replicates=profile.bootstrap_replicates,
-              **{"group": name, **more})  # fmt: skip
-    return run.model_copy(update={"label": model_label(run.model, run.settings, run.recipe, run.train, run.update)})
+def planned(
+    profile: Profile, name: str, model: str, settings: Mapping[str, Any], variant: str = "", **more: Any
+) -> Run:
+    """A run with its label, which ends in its ``variant``; it is a group of its own unless told otherwise."""
+    run = Run(
+        name=name,
+        model=model,
+        settings=dict(settings),
+        replicates=profile.bootstrap_replicates,
+        **{"group": name, **more},
+    )
+    label = model_label(run.model, run.settings, run.recipe, run.train, run.update)
+    return run.model_copy(update={"label": f"{label}, {variant}" if variant else label})
 
 
 def is_seeded(model: str) -> bool:
@@ -111,6 +119,13 @@ EXPERT_TRIALS: dict[str, dict[str, Any]] = {
     "without-substitutions": {"substitutions": False},
 }
 """Ablations of the expert mixture: settings that differ from the default."""
+_VARIANTS = {
+    "without-reverse": "without the other strand",
+    "without-own": "without its own prefix",
+    "with-inverted": "with inverted repeats",
+    "without-shifts": "without indels in copies",
+    "without-substitutions": "without substitutions in copies",
+}
 
 
 def expert_runs(profile: Profile) -> list[Run]:
@@ -121,10 +136,10 @@ def expert_runs(profile: Profile) -> list[Run]:
     rows: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         "expert": ({}, {"representative": True}),
         "expert-updated": ({}, updated),
-        "expert-prequential": ({}, {"prequential": True}),
-        "expert-updated-prequential": ({}, {**updated, "prequential": True}),
-        "expert-cross-validated": (inside, {}),
-        "expert-cross-validated-all": (inside, {"train": ["train", "validation"]}),
+        "expert-prequential": ({}, {"prequential": True, "variant": "prequential"}),
+        "expert-updated-prequential": ({}, {**updated, "prequential": True, "variant": "prequential"}),
+        "expert-cross-validated": (inside, {"variant": "cross-validated"}),
+        "expert-cross-validated-all": (inside, {"train": ["train", "validation"], "variant": "cross-validated on all"}),
     }
     return [planned(profile, name, "expert", settings, **more) for name, (settings, more) in rows.items()]
 
@@ -132,7 +147,14 @@ def expert_runs(profile: Profile) -> list[Run]:
 def expert_trials(profile: Profile) -> list[Run]:
     """Expert mixtures with parts left out, added or changed."""
     return [
-        planned(profile, f"expert-{name}", "expert", settings, group="expert-trial")
+        planned(
+            profile,
+            f"expert-{name}",
+            "expert",
+            settings,
+            _VARIANTS.get(name, name.replace("-", " ")),
+            group="expert-trial",
+        )
         for name, settings in EXPERT_TRIALS.items()
     ]
 
@@ -173,7 +195,8 @@ def trial_runs(profile: Profile) -> list[Run]:
             if (model, settings) not in settings_of_models:
                 name = f"{model}-trial-{preset.removeprefix('paper-').replace('-', 'x')}"
                 runs.append(
-                    planned(profile, name, model, settings, group=f"{model}-trial", recipe=PUBLISHED)
+                    planned(profile, name, model, settings, group=f"{model}-trial", recipe=PUBLISHED,
+                            variant=preset.removeprefix("paper-"))
                 )  # fmt: skip
     return runs
 
@@ -196,23 +219,23 @@ def ensemble_runs(profile: Profile) -> list[Run]:
         if run.recipe == MODERN
     ]
     ngram = {"model": "ngram", "settings": {"order": max(profile.train_orders)}}
-    rows: dict[str, dict[str, Any]] = {
-        "ensemble-of-one": {"members": [expert], "classes": 6},
-        "ensemble-with-ngram": {"members": [expert, ngram], "classes": 6},
+    rows: dict[str, tuple[dict[str, Any], str]] = {
+        "ensemble-of-one": ({"members": [expert], "classes": 6}, ""),
+        "ensemble-with-ngram": ({"members": [expert, ngram], "classes": 6}, ""),
     }
     if networks:
         first = [expert, networks[0]]
         rows |= {
-            "ensemble-linear": {"members": first, "mixing": "linear"},
-            "ensemble-geometric": {"members": first},
-            "ensemble-by-entropy": {"members": first, "classes": 6},
+            "ensemble-linear": ({"members": first, "mixing": "linear"}, "linear"),
+            "ensemble-geometric": ({"members": first}, "one set of weights"),
+            "ensemble-by-entropy": ({"members": first, "classes": 6}, ""),
         }
     if len(networks) > 1:
-        rows["ensemble-of-three"] = {"members": [expert, *networks[:2]], "classes": 4}
+        rows["ensemble-of-three"] = ({"members": [expert, *networks[:2]], "classes": 4}, "")
     return [
-        planned(profile, name, "ensemble", settings, representative=name == "ensemble-by-entropy",
-                 group="ensemble-control" if name in ENSEMBLE_CONTROLS else "ensemble")
-        for name, settings in rows.items()
+        planned(profile, name, "ensemble", settings, variant, representative=name == "ensemble-by-entropy",
+                group="ensemble-control" if name in ENSEMBLE_CONTROLS else "ensemble")
+        for name, (settings, variant) in rows.items()
     ]  # fmt: skip
 
 

@@ -1,8 +1,4 @@
-"""What the study computes: profiles, and the runs that follow from one.
-
-A run is a model with its settings, fitted on some splits of a data set and scored on its test genes; `experiments`
-computes it.
-"""
+"""Profiles: what the study computes, and on which genes, as one YAML file of typed settings."""
 
 from __future__ import annotations
 
@@ -120,11 +116,13 @@ def resolve(group: str, entry: Mapping[str, Any]) -> tuple[str, str, dict[str, A
     return cls.name, preset, {**(cls.preset(preset) if preset else {}), **settings}
 
 
-def load_profile(name: str, *, check: bool = True, **changes: Any) -> Profile:
+def load_profile(name: str, **changes: Any) -> Profile:
     """Settings of a profile: a name ("quick", "cpu", "gpu") or a YAML file; ``changes`` replace single values.
 
-    ``check``: also look at the settings of every model, for which all models are imported; jobs of a workflow that has
-    checked its profile leave that out.
+    Raises
+    ------
+    SettingsError
+        For an unknown profile, and for a setting, model or preset that does not exist or has a bad value.
     """
     path = PROFILES / f"{name}.yaml"
     if not path.is_file():
@@ -139,6 +137,5 @@ def load_profile(name: str, *, check: bool = True, **changes: Any) -> Profile:
     if not isinstance(given, dict):
         raise SettingsError(f"{path}: a profile is a mapping of settings")
     profile = Profile.parse({**given, **changes}, f"profile {path.name}")
-    if check:
-        profile.check_models()
+    profile.check_models()
     return profile

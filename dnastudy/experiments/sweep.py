@@ -31,7 +31,7 @@ from dnastudy.models.search_space import Range
 
 
 def distributions(model: str) -> dict[str, BaseDistribution]:
-    """Return what Optuna samples for each setting that is searched for a model; nothing for one without a search space."""
+    """Return what Optuna samples for each setting of a model that is searched; empty for one without a search space."""
     return {name: _distribution(values) for name, values in models.model_class(model).search_space.items()}
 
 

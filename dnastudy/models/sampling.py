@@ -29,7 +29,9 @@ def draw(
 ) -> list[str]:
     """Return ``n`` sampled sequences; see `LanguageModel.sample`."""
     if (letters := getattr(model.settings, "vocab_size", len(NUCLEOTIDES))) != len(NUCLEOTIDES):
-        raise ModelError(f"sample: sequences over A C G T only, and this {model.name} model has an alphabet of {letters} letters")
+        raise ModelError(
+            f"sample: sequences over A C G T only, and this {model.name} model has an alphabet of {letters} letters"
+        )
     if n < 0 or max_length < len(prefix):
         raise ModelError(f"sample: n={n}, max_length={max_length}, prefix of {len(prefix)} nt do not fit together")
     if not 0 < temperature < inf or not 0 < top_p <= 1 or (top_k is not None and top_k < 1):

@@ -38,7 +38,7 @@ def read(folder: Path, fingerprint: str) -> dict[str, Any] | None:
         ) from error
     if state["fingerprint"] != fingerprint:
         raise TrainingError(
-            f"{path}: checkpoint of a training with other genes, settings or code; repeat its command to resume it, name "
-            f"another folder, or remove {folder}"
+            f"{path}: checkpoint of a training with other genes, settings or code; repeat its command to resume it, "
+            f"name another folder, or remove {folder}"
         )
     return state

@@ -160,7 +160,7 @@ class _Training:
                     inputs = _without_types(inputs, recipe.label_dropout)
                 with fabric.no_backward_sync(self.model, enabled=number < len(own_parts)):
                     loss = _nats(self.model(inputs), targets) * bool(own_parts)
-                    # gradients are averaged over processes; this is the share of one of them in the mean over the batch
+                    # gradients are averaged over processes; this is the share of one in the mean over the batch
                     fabric.backward(loss * (fabric.world_size / symbols))
                 summed += loss.detach()
             norm = torch.zeros(())
@@ -176,15 +176,15 @@ class _Training:
             largest = max(own_parts, key=lambda part: len(part) * genes.events[part].max())
             raise TrainingError(
                 f"out of memory on {len(largest)} genes of up to {genes.events[largest].max():,} symbols at once "
-                f"(step {self.step + 1}): lower micro_batch_tokens, now {recipe.micro_batch_tokens:,}, which changes no "
-                f"result; or the size of the network"
+                f"(step {self.step + 1}): lower micro_batch_tokens, now {recipe.micro_batch_tokens:,}, which does not "
+                f"change results, or the size of the network"
             ) from error
         self.step += 1
         self.symbols += symbols
         self.waiting.append((batch, summed, norm, rate))
 
     def _check_losses(self) -> None:
-        """Fetch the losses of the last steps, log them, and raise TrainingError where one is not finite or diverged."""
+        """Fetch and log the losses of the last steps; TrainingError where one is not finite or diverged."""
         sums = torch.stack([loss for _, loss, _, _ in self.waiting])
         sums = self.fabric.all_reduce(sums, reduce_op="sum") if self.fabric.world_size > 1 else sums
         norms = torch.stack([torch.as_tensor(norm) for _, _, norm, _ in self.waiting]).tolist()
@@ -238,7 +238,7 @@ class _Training:
         self.log.row(step=self.step, epoch=self.epoch, validation=perplexity, seconds=self._seconds())
 
     def _validate(self) -> float | None:
-        """Loss on the validation genes, nats per nucleotide, renormalised over A C G T; all processes share the work."""
+        """Loss on the validation genes, nats per nucleotide, renormalised over A C G T; processes share the work."""
         if self.validation_genes is None:
             return None
         self.network.eval()

@@ -29,7 +29,9 @@ class Recipe(Settings):
         "memory and the same gradient",
     )
     learning_rate: float = Field(default=3e-3, gt=0, description="peak learning rate of AdamW")
-    warmup: float = Field(default=0.05, ge=0, lt=1, description="share of the training during which the learning rate rises from 0")
+    warmup: float = Field(
+        default=0.05, ge=0, lt=1, description="share of the training during which the learning rate rises from 0"
+    )
     schedule: Literal["cosine", "constant"] = Field(
         default="cosine", description="learning rate after the warm-up: a cosine down to a fiftieth, or constant"
     )
@@ -51,13 +53,18 @@ class Recipe(Settings):
     )
     grad_clip: float = Field(default=1.0, ge=0, description="largest norm of the gradient; 0: not clipped")
     patience: int | None = Field(
-        default=5, ge=1, description="epochs without a lower validation loss before training stops; None: it never stops early"
+        default=5,
+        ge=1,
+        description="epochs without a lower validation loss before training stops; None: it never stops early",
     )
     validation_nucleotides: int | None = Field(
-        default=400_000, ge=1, description="about how many validation nucleotides are scored after each epoch; None: all"
+        default=400_000,
+        ge=1,
+        description="about how many validation nucleotides are scored after each epoch; None: all",
     )
     precision: Literal["32-true", "bf16-mixed"] = Field(
-        default="32-true", description="precision of the training: float32, or matrix products in bfloat16 (scores are always float32)"
+        default="32-true",
+        description="precision of the training: float32, or matrix products in bfloat16 (scores are always float32)",
     )
     seed: int = Field(default=1, ge=0, description="seed of the first weights, of dropout and of the order of genes")
 

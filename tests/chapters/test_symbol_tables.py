@@ -80,7 +80,7 @@ def test_the_tables_are_found():
         ("dnastudy.models.ngram.NGram", True),
         ("NGram.counts", True),
         ("NGram.save", True),  # inherited
-        ("index.Memory", True),
+        ("index.StrandIndex", True),
         ("PAPER_VOCABULARY", False),
         ("NGram.novelty", False),
         ("dnastudy.models.expert.memory.Memory", False),

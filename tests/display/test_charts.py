@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -6,7 +8,8 @@ import pytest
 
 pytest.importorskip("altair")
 
-from dnastudy.display import charts, tables
+from dnastudy import models
+from dnastudy.display import charts, looks, tables
 
 
 def line(y, **properties):
@@ -47,9 +50,7 @@ def test_renderer_name_is_checked(monkeypatch):
         charts.setup()
 
 
-def test_unknown_family_or_mark():
-    with pytest.raises(ValueError, match="unknown model families"):
-        charts.family_scale("family", families=["GRU"])
+def test_unknown_mark():
     with pytest.raises(ValueError, match="mark must be"):
         charts.family_scale("family", "pie")
 
@@ -59,10 +60,17 @@ def linear(color: str) -> np.ndarray:
     return np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4)
 
 
-def test_family_looks_differ_for_every_eye():
-    looks = list(charts.FAMILY_LOOKS.values())
-    assert len({look.shape for look in looks}) == len({tuple(look.dash) for look in looks}) == len(looks)
-    colors = [look.color for look in looks]
+PALETTE = [*looks.SERIES, *looks.SPARE]
+
+
+def test_every_look_has_its_own_shape_and_dash():
+    assert len({look.shape for look in PALETTE}) == len({tuple(look.dash) for look in PALETTE}) == len(PALETTE)
+    for look in PALETTE:
+        assert all(getattr(look, part) != getattr(look.second, part) for part in ("color", "shape", "dash"))
+
+
+def test_colours_differ_for_every_eye_and_from_the_page():
+    colors = [look.color for look in PALETTE]
     for paper in ("#ffffff", "#14181e"):
         for color in colors:
             low, high = sorted(float(linear(c) @ [0.2126, 0.7152, 0.0722]) for c in (paper, color))
@@ -76,8 +84,44 @@ def test_family_looks_differ_for_every_eye():
         for color in colors:
             x, y, z = np.cbrt(to_xyz @ np.clip(eye @ linear(color), 0, 1) / [0.9505, 1, 1.089])
             seen.append(np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)]))
-        distances = [np.linalg.norm(a - b) for i, a in enumerate(seen) for b in seen[:i]]
-        assert min(distances) > 20  # CIELAB units; about 2 can just be told apart
+        distances = np.array([[np.linalg.norm(a - b) for a in seen] for b in seen]) + 100 * np.eye(len(seen))
+        series = len(looks.SERIES)
+        assert distances[:series, :series].min() > 20  # CIELAB units; a difference of about 2 is just visible
+        assert distances.min() > 9
+
+
+def test_families_keep_their_looks():
+    chosen = charts.family_looks()
+    assert list(chosen) == ["n-gram", "expert", "LSTM", "Transformer", "ensemble", "reference"], "order of legends"
+    assert [look.color for look in chosen.values()] == [
+        "#3f63e8", "#c08400", "#b8372a", "#10a56a", "#ab6ec6", "#686868",
+    ]  # fmt: skip
+    assert [look.second.color for look in chosen.values()] == [
+        "#8aa0f2", "#e0b454", "#e0877c", "#6cc9a1", "#cfa3df", "#a8a8a8",
+    ]  # fmt: skip
+
+
+def test_a_new_family_gets_a_spare_look(monkeypatch):
+    class State(models.LanguageModel):
+        name, family = "state-space", "state space"
+
+    classes = {name: models.model_class(name) for name in models.MODELS}
+    monkeypatch.setitem(models.MODELS, "state-space", "")
+    monkeypatch.setattr(models, "model_class", lambda name: {**classes, "state-space": State}[name])
+    assert charts.family_looks()["state space"] == looks.SPARE[0]
+    assert charts.family_looks(["state space", "GRU", "LSTM"]) == {
+        "LSTM": looks.RED, "state space": looks.SPARE[0], "GRU": looks.SPARE[1],
+    }  # fmt: skip
+    color = charts.family_scale("family", "line", ["GRU", "n-gram"])["color"].to_dict()["scale"]
+    assert color == {"domain": ["n-gram", "GRU"], "range": [looks.BLUE.color, looks.SPARE[1].color]}
+
+
+def test_looks_and_labels_need_no_torch():
+    code = "import sys; from dnastudy import models; from dnastudy.display.looks import family_looks; family_looks(); "
+    code += "print([models.model_class(m).label_of({}) for m in models.MODELS], 'torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip().endswith("False"), done.stdout
+    assert "'LSTM', 'Transformer'" in done.stdout
 
 
 def test_table_is_plain_and_safe():
@@ -104,17 +148,15 @@ def test_live_data_cannot_end_its_script():
     assert json.loads(data)["title"] == "</script><b>"
 
 
-def test_models_look_like_their_family_and_are_told_apart():
+def test_models_look_like_their_family_and_differ():
     families = {"Transformer": "Transformer", "8-gram": "n-gram", "LSTM": "LSTM", "12-gram": "n-gram"}
-    assert charts.FAMILY_LOOKS.keys() == charts.SECOND_LOOKS.keys()
-    both = charts.FAMILY_LOOKS["n-gram"], charts.SECOND_LOOKS["n-gram"]
-    looks = [*both, *(charts.FAMILY_LOOKS[name] for name in ("LSTM", "Transformer"))]
+    expected = [looks.BLUE, looks.BLUE.second, looks.RED, looks.GREEN]
     for mark, channel, part in (("point", "shape", "shape"), ("line", "strokeDash", "dash")):
-        found = charts.model_scale("label", mark, families)
-        color, other = (found[name].to_dict()["scale"] for name in ("color", channel))
+        encodings = charts.model_scale("label", mark, families)
+        color, other = (encodings[name].to_dict()["scale"] for name in ("color", channel))
         assert color["domain"] == other["domain"] == ["8-gram", "12-gram", "LSTM", "Transformer"], "by family"
-        assert color["range"] == [look.color for look in looks]
-        assert other["range"] == [getattr(look, part) for look in looks]
+        assert color["range"] == [look.color for look in expected]
+        assert other["range"] == [getattr(look, part) for look in expected]
         assert len({str(look) for look in other["range"]}) == 4
-    with pytest.raises(KeyError, match="nobody"):
-        charts.model_scale("label", "bar", {"model": "nobody"})
+    unknown = charts.model_scale("label", "bar", {"model": "nobody"})["color"].to_dict()["scale"]
+    assert unknown["range"] == [looks.SPARE[0].color]

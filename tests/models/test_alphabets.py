@@ -15,8 +15,9 @@ from dnastudy.core.errors import SettingsError
 from dnastudy.data.sequences import FIRST_SYMBOL, MAX_VOCAB_SIZE, EncodedSequences, encode, encode_symbols
 from dnastudy.evaluation import metrics, scoring
 from dnastudy.models import ModelError, create
-from dnastudy.models.lstm import LSTM, Recurrent
+from dnastudy.models.lstm import LSTM
 from dnastudy.models.networks.base import KmerEmbedding
+from dnastudy.models.networks.lstm import Recurrent
 from dnastudy.models.ngram import ESCAPE_WEIGHTS, _states, _states_of_any
 from dnastudy.training.batches import IGNORED, Symbols
 from dnastudy.training.loop import _with_noise, train
@@ -129,8 +130,8 @@ def test_one_string_is_no_list_of_texts(letters):
 class SlowNGram:
     """Every probability counted out from the texts; the end is written as a full stop."""
 
-    def __init__(self, texts, letters, settings, novelty):
-        self.letters, self.settings, self.novelty = written(range(letters)), settings, novelty
+    def __init__(self, texts, letters, settings, escape_weight):
+        self.letters, self.settings, self.escape_weight = written(range(letters)), settings, escape_weight
         self.longest = settings["order"] - 1
         self.paper = settings.get("protocol") == "paper"
         self.ends = not self.paper or self.longest > 0
@@ -161,7 +162,7 @@ class SlowNGram:
         tables = [self.suffixes.get(context[len(context) - length :], Counter()) for length in range(len(context) + 1)]
         for table in [*tables, *([here] if len(before) < self.longest else [])]:
             if total := sum(table.values()):
-                new = self.novelty * len(table)
+                new = self.escape_weight * len(table)
                 p = [(table[symbol] + new * lower) / (total + new) for symbol, lower in zip(symbols, p, strict=True)]
         return p
 
@@ -180,7 +181,7 @@ READ = {letters: ["", "0", written([letters - 1] * 9), *texts[5::8]] for letters
 
 
 def fitted(letters, settings):
-    return create("ngram", {"letters": letters, **settings}).fit(
+    return create("ngram", {"vocab_size": letters, **settings}).fit(
         encode_symbols(LEARNED[letters], letters), encode_symbols(HELD_OUT[letters], letters)
     )
 
@@ -191,7 +192,7 @@ def fitted(letters, settings):
 def test_ngrams_are_their_definition(letters, order, kind):
     settings = {"order": order, **kind}
     model = fitted(letters, settings)
-    slow = SlowNGram(LEARNED[letters], letters, settings, model.novelty)
+    slow = SlowNGram(LEARNED[letters], letters, settings, model.escape_weight)
     encoded = encode_symbols(READ[letters], letters)
     whole, true, both = model.log_distributions(encoded), model.log_probs(encoded), model.all_log_probs(encoded)
     inner, of_letters = model.nucleotide_log_distributions(encoded), model.nucleotide_log_probs(encoded)
@@ -214,14 +215,14 @@ def test_ngrams_are_their_definition(letters, order, kind):
 
 
 @pytest.mark.parametrize("letters", LEARNED)
-def test_the_novelty_of_any_alphabet_is_the_best_one_on_held_out_text(letters):
+def test_the_escape_weight_of_any_alphabet_is_the_best_one_on_held_out_text(letters):
     tuned = fitted(letters, {"order": 3})
     held_out = encode_symbols(HELD_OUT[letters], letters)
     nats = {}
-    for novelty in ESCAPE_WEIGHTS:
-        fixed = fitted(letters, {"order": 3, "novelty": novelty})
-        nats[novelty] = sum(row.sum() for row in fixed.nucleotide_log_probs(held_out))
-    assert tuned.novelty == max(nats, key=nats.get)
+    for escape_weight in ESCAPE_WEIGHTS:
+        fixed = fitted(letters, {"order": 3, "escape_weight": escape_weight})
+        nats[escape_weight] = sum(row.sum() for row in fixed.nucleotide_log_probs(held_out))
+    assert tuned.escape_weight == max(nats, key=nats.get)
 
 
 @pytest.mark.parametrize("letters", LEARNED)
@@ -239,7 +240,7 @@ def test_ngrams_of_any_alphabet_come_back_from_their_file(letters, tmp_path):
     model, encoded = fitted(letters, {"order": 3}), encode_symbols(READ[letters], letters)
     again = models.load(model.save(tmp_path / "model"))
     assert again.settings == model.settings and again.settings.vocab_size == letters
-    assert (again.novelty, again.num_parameters) == (model.novelty, model.num_parameters)
+    assert (again.escape_weight, again.num_parameters) == (model.escape_weight, model.num_parameters)
     for a, b in zip(model.log_distributions(encoded), again.log_distributions(encoded), strict=True):
         np.testing.assert_array_equal(a, b)
 
@@ -248,7 +249,7 @@ def test_ngrams_of_any_alphabet_come_back_from_their_file(letters, tmp_path):
 def test_ngrams_of_any_alphabet_join_batch_and_split_alike(letters, monkeypatch):
     whole = fitted(letters, {"order": 3, "escape_weight": 2.0})
     half = create("ngram", whole.settings).fit(encode_symbols(LEARNED[letters][:30], letters))
-    half.join(encode_symbols(LEARNED[letters][30:], letters))
+    half.update(encode_symbols(LEARNED[letters][30:], letters))
     np.testing.assert_array_equal(half.counts, whole.counts)
     monkeypatch.setattr("dnastudy.models.ngram.PART_EVENTS", 50)
     parts = fitted(letters, {"order": 3, "escape_weight": 2.0})
@@ -264,7 +265,7 @@ def test_four_letters_encoded_or_written_are_the_same_numbers(order, kind):
     train, test = random_sequences(60, seed=1), random_sequences(20, seed=2)
     plain = create("ngram", {"order": order, **kind}).fit(train, test)
     coded = create("ngram", {"order": order, "vocab_size": 4, **kind}).fit(encode_symbols(train), encode_symbols(test))
-    assert coded.settings == plain.settings and coded.novelty == plain.novelty
+    assert coded.settings == plain.settings and coded.escape_weight == plain.escape_weight
     np.testing.assert_array_equal(plain.counts, coded.counts)
     for name in ("log_distributions", "log_probs", "nucleotide_log_probs"):
         for a, b in zip(getattr(plain, name)(test), getattr(coded, name)(encode_symbols(test)), strict=True):
@@ -292,9 +293,9 @@ def test_letters_that_never_occur_change_no_counts():
     ("letters", "largest"), [(2, 12), (3, 12), (4, 12), (7, 8), (8, 8), (27, 5), (65, 4), (79, 3), (255, 3)]
 )
 def test_orders_that_make_too_many_ngrams_are_refused(letters, largest):
-    assert create("ngram", {"letters": letters, "order": largest}).order == largest
+    assert create("ngram", {"vocab_size": letters, "order": largest}).order == largest
     with pytest.raises(SettingsError) as error:
-        create("ngram", {"letters": letters, "order": largest + 1})
+        create("ngram", {"vocab_size": letters, "order": largest + 1})
     words = f"{letters} letters make more than 20,000,000 n-grams of {largest + 1}; lower it"
     assert ("less than or equal to 12" if largest == 12 else words) in str(error.value)
 
@@ -303,7 +304,7 @@ def test_orders_that_make_too_many_ngrams_are_refused(letters, largest):
 @pytest.mark.parametrize("name", ["ngram", "lstm", "transformer"])
 def test_no_model_has_an_alphabet_of(name, letters):
     with pytest.raises(SettingsError, match="'letters'"):
-        create(name, {"letters": letters, "order" if name == "ngram" else "kmer_size": 1})
+        create(name, {"vocab_size": letters, "order" if name == "ngram" else "kmer_size": 1})
 
 
 # networks
@@ -347,7 +348,7 @@ def drawn(request):
     name, settings = NETWORKS[request.param]
 
     def make(letters, **changes):
-        model = create(name, {**settings, **({} if letters is None else {"letters": letters}), **changes})
+        model = create(name, {**settings, **({} if letters is None else {"vocab_size": letters}), **changes})
         torch.manual_seed(1)
         with torch.no_grad():
             for weights in model.network.parameters():
@@ -487,11 +488,12 @@ def test_a_step_is_one_step_of_adam_on_the_mean_over_letters_and_ends():
     """The first step written out by hand, text by text, without batches, padding or parts."""
     texts = random_texts(25, 7, seed=3, low=0, high=30)
     recipe = Recipe(epochs=1, batch_genes=25, micro_batch_tokens=100, warmup=0.0, schedule="constant",
-                    learning_rate=0.01, weight_decay=0.0, clip=0.0, patience=None, noise=0.0)  # fmt: skip
+                    learning_rate=0.01, weight_decay=0.0, grad_clip=0.0, patience=None,
+                    token_corruption=0.0)  # fmt: skip
     torch.manual_seed(0)
-    ours = Recurrent(LSTM.Settings(embedding=8, units=16, dropout=0.0, letters=7, context=2))
+    ours = Recurrent(LSTM.Settings(embedding_size=8, hidden_size=16, dropout=0.0, vocab_size=7, kmer_size=2))
     torch.manual_seed(0)
-    plain = Recurrent(LSTM.Settings(embedding=8, units=16, dropout=0.0, letters=7, context=2))
+    plain = Recurrent(LSTM.Settings(embedding_size=8, hidden_size=16, dropout=0.0, vocab_size=7, kmer_size=2))
     train(ours, recipe, encode_symbols(texts, 7), encode([]))
     total, count = 0.0, 0
     for text in texts:
@@ -563,7 +565,7 @@ def test_models_saved_before_there_were_alphabets_are_of_four_letters(name, tmp_
     model = create(name, small[name]).fit(genes)
     header = model.save(tmp_path / "model") / "model.json"
     old = json.loads(header.read_text())
-    assert old["settings"].pop("letters") == 4
+    assert old["settings"].pop("vocab_size") == 4
     header.write_text(json.dumps(old))
     again = models.load(tmp_path / "model")
     assert again.settings == model.settings
@@ -580,10 +582,10 @@ def test_networks_that_cannot_be_are_refused(name):
             "kmer_dim": 1,
             **({"hidden_size": 2} if name == "lstm" else {"d_model": 8, "n_heads": 1, "n_layers": 1}),
         }
-        assert create(name, {"letters": letters, "kmer_size": largest, **small}).settings.kmer_size == largest
+        assert create(name, {"vocab_size": letters, "kmer_size": largest, **small}).settings.kmer_size == largest
         with pytest.raises(SettingsError) as error:
-            create(name, {"letters": letters, "kmer_size": largest + 1, **small})
-        words = f"{letters} letters make more than 1,048,576 words of {largest + 1}; lower it"
+            create(name, {"vocab_size": letters, "kmer_size": largest + 1, **small})
+        words = f"{letters} letters make more than 1,048,576 k-mers of {largest + 1}; lower it"
         assert ("less than or equal to 10" if largest == 10 else words) in str(error.value)
 
 
@@ -591,8 +593,9 @@ def test_a_text_that_repeats_is_learned():
     """Some letters have two followers or three, so that the last one alone does not tell what comes."""
     line = "0120314516" * 6
     texts = [line] * 40
-    settings = {"vocab_size": 7, "embedding_size": 16, "hidden_size": 32, "n_layers": 1, "kmer_size": 2, "dropout": 0.0, "token_corruption": 0.0,
-                "epochs": 12, "batch_tokens": 500, "learning_rate": 0.03}  # fmt: skip
+    settings = {"vocab_size": 7, "embedding_size": 16, "hidden_size": 32, "n_layers": 1, "kmer_size": 2,
+                "dropout": 0.0, "token_corruption": 0.0, "epochs": 12, "batch_tokens": 500,
+                "learning_rate": 0.03}  # fmt: skip
     model = create("lstm", settings).fit(encode_symbols(texts[:30], 7), encode_symbols(texts[30:], 7))
     assert scoring.quick_perplexity(model, passages(texts[:3])) < 1.02
     (log_p,) = model.log_probs(encode_symbols([line], 7))
@@ -616,7 +619,7 @@ def test_a_model_that_has_learned_nothing_can_be_asked_all_the_same(drawn, lette
 
 @pytest.mark.parametrize("letters", [3, 4, 27])
 def test_ngrams_that_have_counted_nothing_know_nothing(letters):
-    model = create("ngram", {"order": 3, "letters": letters})
+    model = create("ngram", {"order": 3, "vocab_size": letters})
     texts = random_texts(5, letters, low=1) if letters != 4 else random_sequences(5, low=1)
     assert scoring.quick_perplexity(model, passages(texts)) == pytest.approx(letters, rel=1e-12)
     rows = np.concatenate(model.log_distributions(encode_symbols(texts, letters)))
@@ -633,7 +636,7 @@ def test_bits_of_a_text_are_the_mean_over_its_symbols(name, letters):
     model, settings = NETWORKS.get(name, ("ngram", {"order": 3}))
     more = {} if model == "ngram" else {"epochs": 1, "batch_tokens": 500}
     learned = encode_symbols(random_texts(40, letters, seed=1), letters)
-    model = create(model, {**settings, **more, "letters": letters}).fit(learned)
+    model = create(model, {**settings, **more, "vocab_size": letters}).fit(learned)
     texts = random_texts(15, letters, seed=2, low=1, high=50)
     frame, bits, symbols = passages(texts), 0.0, 0
     scores = scoring.score(model, frame)
@@ -683,7 +686,7 @@ OTHERS = {"ngram": {"order": 2}, "lstm": {"hidden_size": 8, "embedding_size": 4,
     ids=["genes-7", "genes-3", "3-7", "7-4"],
 )
 def test_sequences_of_another_alphabet_are_refused_and_not_misread(name, letters, wrong):
-    model = create(name, {**OTHERS[name], "letters": letters})
+    model = create(name, {**OTHERS[name], "vocab_size": letters})
     kind = wrong.letters if isinstance(wrong, EncodedSequences) else 4
     words = f"{letters} symbols.*{kind}"
     for ask in (model.log_distributions, model.log_probs, model.nucleotide_log_probs, model.fit):
@@ -694,6 +697,6 @@ def test_sequences_of_another_alphabet_are_refused_and_not_misread(name, letters
 @pytest.mark.parametrize("name", OTHERS)
 @pytest.mark.parametrize("letters", [3, 7])
 def test_what_is_no_gene_is_not_written(name, letters):
-    model = create(name, {**OTHERS[name], "letters": letters})
+    model = create(name, {**OTHERS[name], "vocab_size": letters})
     with pytest.raises(ModelError, match=f"sample: .*{letters} letters"):
         model.sample(3, max_length=10)

@@ -33,10 +33,17 @@ ALL = list(layout.FAMILIES)
 )
 def test_the_slow_twin_gives_the_same_numbers(settings):
     train, more = homologous_sequences(24, seed=1), homologous_sequences(7, seed=2)
-    model = create("expert", {"gate_epochs": 40, **settings}).fit(train, homologous_sequences(12, seed=3)).join(more)
+    model = create("expert", {"gate_epochs": 40, **settings}).fit(train, homologous_sequences(12, seed=3))
+    model.update(more)
     assert model.index.shards == 2
     twin = Twin(model, [train, more])
-    for gene in [*homologous_sequences(4, seed=4), random_sequences(1, seed=5, low=60)[0], "", "A", more[0] + train[0][:40]]:
+    for gene in [
+        *homologous_sequences(4, seed=4),
+        random_sequences(1, seed=5, low=60)[0],
+        "",
+        "A",
+        more[0] + train[0][:40],
+    ]:
         np.testing.assert_allclose(model.log_distributions([gene])[0], twin.log_distributions(gene), atol=2e-5)
 
 
@@ -135,25 +142,24 @@ def test_the_cache_of_kernels_knows_their_code(tmp_path, monkeypatch):
     assert cache_folder(tmp_path) != first
 
 
+@pytest.mark.slow
 def test_kernels_compile_once(tmp_path):
     """A second start takes every kernel from the cache: Numba compiles nothing."""
     code = (
-        "import time, dnastudy.models as m; t = time.perf_counter()\n"
+        "import dnastudy.models as m\n"
         "x = m.create('expert').fit(['ACGTTGCAAC' * 9] * 6, ['ACGTTGCATC' * 8])\n"
         "x.log_probs(['ACGGT'] * 3); x.sample(2)\n"
-        "seconds = time.perf_counter() - t\n"
-        "from dnastudy.models.expert import memory, reading\n"
-        "kernels = [k.stats for module in (memory, reading) for k in vars(module).values() if hasattr(k, 'stats')]\n"
-        "print(seconds, sum(len(k.cache_hits) for k in kernels), sum(len(k.cache_misses) for k in kernels))"
+        "from dnastudy.models.expert import index, kernels\n"
+        "stats = [k.stats for module in (index, kernels) for k in vars(module).values() if hasattr(k, 'stats')]\n"
+        "print(sum(len(s.cache_hits) for s in stats), sum(len(s.cache_misses) for s in stats))"
     )
     env = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
-    (first, *cold), (second, *warm) = (
-        map(float, subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
-            .stdout.split())
+    cold, warm = (
+        subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True).stdout.split()
         for _ in range(2)
-    )  # fmt: skip
-    assert first < 60 and second < first / 4
-    assert cold[0] == 0 and warm[0] >= 5 and warm[1] == 0  # what kernels call is compiled within them, if at all
+    )
+    assert cold[0] == "0"
+    assert int(warm[0]) >= 5 and warm[1] == "0"  # what kernels call is compiled within them, if at all
 
 
 def test_the_index_sorts_by_what_stands_before():

@@ -10,7 +10,8 @@ from helpers import random_sequences
 from dnastudy.data.sequences import encode
 from dnastudy.experiments.fitting import fit_model
 from dnastudy.models import MODELS, ModelError, create, load, model_class
-from dnastudy.models.generation import NOTE, draw_lengths, generate, length_notes
+from dnastudy.models.generation import generate
+from dnastudy.models.training_lengths import NOTE, draw_lengths, length_notes
 
 TYPES = ["long", "short"]
 TRAIN = [*random_sequences(40, seed=1, low=70, high=90), *random_sequences(40, seed=2, low=20, high=25)]

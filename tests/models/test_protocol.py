@@ -206,7 +206,7 @@ def test_fast_sampling_is_the_derived_sampling(model):
 
 def _tune_alike(half, model):
     """Give one model what the other has tuned: joining keeps it."""
-    for tuned in ("novelty", "gate", "tables", "weights", "edges"):
+    for tuned in ("escape_weight", "gate", "tables", "weights", "edges"):
         if hasattr(model, tuned):
             setattr(half, tuned, getattr(model, tuned))
     for a, b in zip(getattr(half, "members", []), getattr(model, "members", []), strict=True):
@@ -217,7 +217,7 @@ def test_joining_is_counting_together(model):
     half = create(model.name, model.settings.model_dump()).fit(TRAIN[:70])
     _tune_alike(half, model)
     try:
-        half.join(TRAIN[70:])
+        half.update(TRAIN[70:])
     except ModelError:
         pytest.skip("takes no more genes after training")
     for a, b in zip(half.log_distributions(TEST), model.log_distributions(TEST), strict=True):
@@ -264,9 +264,9 @@ class Oracle:
             return count / seen if seen else 0.0
         return (count + 1) / (seen + (7 if self.paper else 5))
 
-    def fit_witten_bell(self, train, novelty=1.0):
+    def fit_witten_bell(self, train, escape_weight=1.0):
         """Counts of every context length, anywhere and at the start of a sequence, as strings."""
-        self.novelty = novelty
+        self.escape_weight = escape_weight
         self.anywhere, self.at_start = Counter(), Counter()
         for sequence in train:
             for i, symbol in enumerate([*sequence, "</s>"]):
@@ -286,7 +286,7 @@ class Oracle:
             tables.append((self.at_start, prefix))
         for table, context in tables:
             followers = [table[context, s] for s in [*"ACGT", "</s>"]]
-            seen, kinds = sum(followers), self.novelty * sum(f > 0 for f in followers)
+            seen, kinds = sum(followers), self.escape_weight * sum(f > 0 for f in followers)
             if seen:
                 p = (table[context, symbol] + kinds * p) / (seen + kinds)
         return p
@@ -299,7 +299,7 @@ def test_ngrams_against_the_oracle(case):
     oracle = Oracle(settings["order"], settings["smoothing"], paper)
     model = create("ngram", settings).fit(TRAIN, TEST)
     if settings["smoothing"] == "witten-bell":
-        oracle.fit_witten_bell(TRAIN, model.novelty)
+        oracle.fit_witten_bell(TRAIN, model.escape_weight)
     else:
         oracle.fit(TRAIN)
     for sequence in [*TEST[:4], TEST[20]]:
@@ -320,17 +320,19 @@ def test_counting_and_scoring_in_parts_change_nothing(monkeypatch):
         np.testing.assert_array_equal(a, b)
 
 
-def test_novelty_is_tuned_on_validation_and_kept_when_genes_join(tmp_path):
+def test_the_escape_weight_is_tuned_on_validation_and_kept_when_genes_are_added(tmp_path):
     train, validation, more = (random_sequences(40, seed=s, low=30) for s in (7, 8, 9))
     tuned = create("ngram", {"order": 6}).fit(train, validation)
-    assert tuned.novelty > 1
-    assert create("ngram", {"order": 6}).fit(train).novelty == 1
+    assert tuned.escape_weight > 1
+    assert create("ngram", {"order": 6}).fit(train).escape_weight == 1
     best = sum(x.sum() for x in tuned.nucleotide_log_probs(validation))
-    for novelty in (1.0, 4.0, 16.0, 64.0):
-        fixed = create("ngram", {"order": 6, "novelty": novelty}).fit(train, validation)
-        assert fixed.novelty == novelty
+    for escape_weight in (1.0, 4.0, 16.0, 64.0):
+        fixed = create("ngram", {"order": 6, "escape_weight": escape_weight}).fit(train, validation)
+        assert fixed.escape_weight == escape_weight
         assert sum(x.sum() for x in fixed.nucleotide_log_probs(validation)) <= best
-    assert tuned.join(more).novelty == models.load(tuned.save(tmp_path / "m")).novelty == tuned.novelty
+    assert (
+        tuned.update(more).escape_weight == models.load(tuned.save(tmp_path / "m")).escape_weight == tuned.escape_weight
+    )
 
 
 @pytest.mark.parametrize("order", range(1, 13))
@@ -349,7 +351,7 @@ def test_every_order_counts_every_event_once(order):
         ({"order": "3"}, ["'order'", "integer"]),
         ({"smoothing": "good-turing"}, ["'smoothing'", "witten-bell"]),
         ({"smoothing": "witten-bell", "protocol": "paper"}, ["the paper has no witten-bell"]),
-        ({"smoothing": "mle", "escape_weight": 2.0}, ["novelty is for smoothing=witten-bell"]),
+        ({"smoothing": "mle", "escape_weight": 2.0}, ["escape_weight is for smoothing=witten-bell"]),
     ],
 )
 def test_bad_settings_are_named(settings, words):

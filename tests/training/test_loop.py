@@ -22,7 +22,8 @@ from dnastudy.core.errors import SettingsError, TrainingError
 from dnastudy.data.datasets import paper
 from dnastudy.data.sequences import encode
 from dnastudy.experiments.fitting import fit_model
-from dnastudy.models.lstm import LSTM, Recurrent
+from dnastudy.models.lstm import LSTM
+from dnastudy.models.networks.lstm import Recurrent
 from dnastudy.training import checkpoint, hardware
 from dnastudy.training.batches import IGNORED, START, Symbols, epoch_batches, parts
 from dnastudy.training.log import LOG, Workspace
@@ -36,7 +37,7 @@ TINY = {"embedding_size": 8, "hidden_size": 16, "epochs": 2, "batch_tokens": 800
 
 def network(outputs=5, dropout=0.0, seed=0):
     torch.manual_seed(seed)
-    return Recurrent(LSTM.Settings(embedding=8, units=16, dropout=dropout, end=outputs == 5))
+    return Recurrent(LSTM.Settings(embedding_size=8, hidden_size=16, dropout=dropout, end=outputs == 5))
 
 
 def fitted(settings, folder=None, model="lstm", **more):
@@ -332,7 +333,7 @@ def test_no_number_stops_with_the_batch_it_came_from(tmp_path):
             return found * float("nan") if self.training and inputs.shape[1] == longest else found
 
     torch.manual_seed(0)
-    sick = Sick(LSTM.Settings(embedding=8, units=16))
+    sick = Sick(LSTM.Settings(embedding_size=8, hidden_size=16))
     with pytest.raises(TrainingError, match="the loss is nan") as caught:
         train(sick, Recipe(epochs=1, batch_tokens=800), encode(GENES), encode([]), Workspace(tmp_path))
     assert max(len(GENES[gene]) for gene in caught.value.genes) == longest - 1
@@ -345,7 +346,7 @@ def test_out_of_memory_names_the_setting_to_lower():
 
     torch.manual_seed(0)
     with pytest.raises(TrainingError, match=r"lower micro_batch_tokens, now 32,768"):
-        train(Greedy(LSTM.Settings(embedding=8, units=16)), Recipe(epochs=1), encode(GENES), encode([]))
+        train(Greedy(LSTM.Settings(embedding_size=8, hidden_size=16)), Recipe(epochs=1), encode(GENES), encode([]))
 
 
 def test_nothing_to_learn_from_is_said():
