@@ -5,11 +5,12 @@ BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --progress-bar off --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup study test book bench notebooks picture browser blast clean
+.PHONY: help setup study test test-fast book bench notebooks picture browser blast clean
 
 help:
 	@echo "make study      run the study on simulated genes and build its book (minutes)"
 	@echo "make test       run all tests, the notebooks among them"
+	@echo "make test-fast  the tests without training, notebooks, browser or real genes (a minute)"
 	@echo "make book       build the published book from the committed chapters"
 	@echo "make bench      speed beside peers, and how the expert model grows with its data"
 	@echo "make notebooks  run the source notebooks in place (after changing them)"
@@ -30,6 +31,10 @@ study: setup
 
 test: setup browser blast
 	$(BIN)/python -m pytest --numprocesses $(CORES) --dist loadfile --no-loadscope-reorder --nbval --nbval-current-env tests notebooks
+
+# while working: nothing that computes for more than a second
+test-fast: setup
+	$(BIN)/python -m pytest --numprocesses $(CORES) --dist loadfile -m "not slow and not browser and not realdata" tests
 
 book: setup
 	$(BIN)/dnastudy book

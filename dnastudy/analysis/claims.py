@@ -23,6 +23,7 @@ from dnastudy.data.datasets import Dataset, paper
 from dnastudy.display.tables import estimate, markdown, share
 from dnastudy.experiments.curve_plan import curve_runs, text_runs
 from dnastudy.experiments.homology_plan import family_split_runs, full_curve_runs
+from dnastudy.experiments.precomputed import FOLDER
 from dnastudy.experiments.profile import Profile
 from dnastudy.experiments.replicates import ahead, difference, group_of
 from dnastudy.experiments.store import Store
@@ -346,17 +347,17 @@ def answers(root: Path) -> list[str]:
     gains = {(row["label"], row["group"]): row["gain"] for row in learning["doubling"]}
     label = rows.xs(homology.OWN_SPLIT, level="group")["nucleotide_perplexity"].idxmin()
     if (label, learning_curves.BY_FAMILY) in gains:
-        own, family = gains[label, learning_curves.OWN_ALL], gains[label, learning_curves.BY_FAMILY]
+        random, family = gains[label, learning_curves.OWN_ALL], gains[label, learning_curves.BY_FAMILY]
         network = ""
         if label != "LSTM" and ("LSTM", learning_curves.BY_FAMILY) in gains:
-            own_lstm, family_lstm = (
+            random_lstm, family_lstm = (
                 gains["LSTM", group] for group in (learning_curves.OWN_ALL, learning_curves.BY_FAMILY)
             )
-            network = f", the LSTM {own_lstm:.3f} and {family_lstm:.3f}"
+            network = f", the LSTM {random_lstm:.3f} and {family_lstm:.3f}"
         text.append(
-            ("**More data of the same kind bring more homologs.** " if own > 2 * family else "**More data.** ")
-            + f"The last doubling of the training genes saved the {label} {own:.3f} bits per base on a random split, "
-            f"and {family:.3f} on a split by family{network}."
+            ("**More data of the same kind bring more homologs.** " if random > 2 * family else "**More data.** ")
+            + f"The last doubling of the training genes saved the {label} {random:.3f} bits per base on a random "
+            f"split, and {family:.3f} on a split by family{network}."
         )
     return text
 
@@ -405,7 +406,7 @@ class Chapter:
         return markdown(
             f"`results/findings.json`, `results/learning.json`, `results/tasks/*`, {len(records)} files of "
             f"`results/runs` computed at commits {', '.join(f'`{commit}`' for commit in commits)}, and the points of "
-            "learning curves in `results/curves/records.jsonl`."
+            f"learning curves in `{FOLDER}`."
         )
 
 
@@ -413,4 +414,4 @@ def verdicts_sentence(verdicts: Sequence[str]) -> str:
     """How many claims have each verdict, the most frequent first."""
     counts = pd.Series(verdicts).value_counts()
     parts = ", ".join(f"{n} {'is' if n == 1 else 'are'} {verdict}" for verdict, n in counts.items())
-    return f"Of {len(verdicts)} claims {parts}."
+    return f"Of {len(verdicts)} claim{'' if len(verdicts) == 1 else 's'} {parts}."

@@ -391,8 +391,8 @@ class FamilySplit:
         shared = len(self.unaligned) - self.unaligned.sum()
         if self.unaligned.any() and shared:
             text += (
-                f" The step by copies, in contrast, is made on the {shared:,} genes that share a piece with a training "
-                f"gene: {self._step(STEPS[EXPERT], 'all test genes'):.3f} bits on all test genes and "
+                " The step by copies, in contrast, is made on genes that share a piece with a training gene "
+                f"({shared:,} of {len(self.unaligned):,}): {self._step(STEPS[EXPERT], 'all test genes'):.3f} bits on all test genes and "
                 f"{self._step(STEPS[EXPERT], UNALIGNED):.3f} where nothing is aligned."
             )
         return markdown(text)

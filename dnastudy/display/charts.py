@@ -232,20 +232,20 @@ def _rows(spec: dict[str, Any]) -> int:
 def _find(node: Any, key: str) -> list[Any]:
     """Return every value under ``key`` in a chart, depth first; for marks the mark's name."""
     if isinstance(node, list):
-        return [found for item in node for found in _find(item, key)]
+        return [value for item in node for value in _find(item, key)]
     if not isinstance(node, dict):
         return []
-    found = []
+    values = []
     for name, value in node.items():
         if name in ("datasets", "config"):
             continue
         if name == key and key == "mark":
-            found.append(value["type"] if isinstance(value, dict) else value)
+            values.append(value["type"] if isinstance(value, dict) else value)
         elif name == key and not isinstance(value, dict):
-            found.append(value)
+            values.append(value)
         else:
-            found += _find(value, key)
-    return found
+            values += _find(value, key)
+    return values
 
 
 def _picture(spec: dict[str, Any], name: str, rows: int) -> str:

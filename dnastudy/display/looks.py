@@ -1,4 +1,4 @@
-"""Colours, point shapes and line dashes: how models and series are told apart in charts. Needs no chart library.
+"""Colours, point shapes and line dashes: how models and series are distinguished in charts. Needs no chart library.
 
 A model class chooses its look from this palette. Families that choose none, and families that are not registered, get
 one of `SPARE`, always the same for the same families. All colours have a contrast of at least 3:1 on white and on the
@@ -66,13 +66,13 @@ def family_looks(families: Iterable[str] | None = None) -> dict[str, Look]:
     Parameters
     ----------
     families : iterable of str, optional
-        The families that are wanted, registered or not; by default all that are registered.
+        Families, registered or not; by default all that are registered.
     """
     known: dict[str, Look | None] = {}
     for source in _sources:
         known |= source()
-    wanted = set(known if families is None else families)
+    selected = set(known if families is None else families)
     spare = cycle(SPARE)
-    everything = {**known, **dict.fromkeys(sorted(wanted - set(known)))}
+    everything = {**known, **dict.fromkeys(sorted(selected - set(known)))}
     looks = {family: look or next(spare) for family, look in everything.items()}
-    return {family: look for family, look in looks.items() if family in wanted}
+    return {family: look for family, look in looks.items() if family in selected}

@@ -102,8 +102,8 @@ class Conditional(base.LanguageModel):
         """See the base class; each model has a folder of its own in the workspace."""
         train, validation = encode(train), encode(validation if validation is not None else [])
         frequent = [] if train.types is None else frequent_types(train.types)
-        wanted = frequent if self.settings.types is None else self.settings.types
-        parts = {name: _of_type(train, name) for name in wanted}
+        names = frequent if self.settings.types is None else self.settings.types
+        parts = {name: _of_type(train, name) for name in names}
         if missing := [name for name, genes in parts.items() if not genes.nucleotides]:
             raise base.ModelError(f"conditional: no training gene of type {missing[0]!r}")
 

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 from pydantic import Field
-from scipy.optimize import minimize
 
 from dnastudy import models
 from dnastudy.core.config import Settings
@@ -245,6 +244,8 @@ def _entropies(rows: np.ndarray) -> np.ndarray:
 
 def _linear(rows: np.ndarray, truth: np.ndarray, prior: np.ndarray) -> np.ndarray:
     """Weights, summing to 1, that make the true symbols most probable in the average."""
+    from scipy.optimize import minimize  # imported late: it takes long
+
     p = np.exp(rows[:, np.arange(len(truth)), truth])  # (members, positions)
 
     def nats(weights: np.ndarray) -> tuple[float, np.ndarray]:
@@ -263,7 +264,9 @@ def _linear(rows: np.ndarray, truth: np.ndarray, prior: np.ndarray) -> np.ndarra
 
 
 def _geometric(rows: np.ndarray, truth: np.ndarray, prior: np.ndarray) -> np.ndarray:
-    """Weights that make the true symbols most probable in the normalised average of logarithms."""
+    """Weights that make the true symbols most probable in the normalised sum of logarithms."""
+    from scipy.optimize import minimize
+
     features = np.maximum(rows, LEAST).transpose(1, 2, 0)  # (positions, 5, members)
     right = features[np.arange(len(truth)), truth].sum(axis=0)
 

@@ -1,4 +1,4 @@
-"""How long the training genes of a model were: kept with the model, and drawn from when it generates genes."""
+"""Lengths of the training genes of a model: saved with the model, and drawn from when it generates genes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ALL = ""
 
 
 def length_notes(genes: EncodedSequences) -> dict[str, str]:
-    """How many genes have each length, in all (under "") and by type, each as text: "72:14 73:20"."""
+    """Return the number of genes of each length, of all genes (under "") and by type, as text such as "72:14 73:20"."""
     lengths = genes.lengths
     parts = {ALL: lengths}
     if genes.types is not None:
@@ -30,14 +30,14 @@ def length_notes(genes: EncodedSequences) -> dict[str, str]:
 
 
 def draw_lengths(model: LanguageModel, n: int, seed: int, type: str = ALL) -> np.ndarray:
-    """Lengths in nt drawn from those of the model's training genes (of one type), shape (n,).
+    """Return lengths in nt drawn from those of the training genes (of one type), shape (n,).
 
-    ModelError where the model does not know them.
+    ModelError where the model was saved without them.
     """
     text = model.notes.get(NOTE, {}).get(type)
     if not text:
         what = f"its training genes of type {type}" if type else "its training genes"
-        raise ModelError(f"{model.name}: does not know how long {what} were; train it again, or ask for lengths 'own'")
+        raise ModelError(f"{model.name}: was saved without the lengths of {what}; train it again, or use lengths 'own'")
     pairs = np.array([[int(number) for number in pair.split(":")] for pair in text.split()])
     random = np.random.default_rng([seed, zlib.crc32(type.encode())])
     return random.choice(pairs[:, 0], size=n, p=pairs[:, 1] / pairs[:, 1].sum())

@@ -20,7 +20,7 @@ from dnastudy.data.datasets import Dataset
 from dnastudy.data.kmers import kmer_counts_per_sequence
 from dnastudy.evaluation import bootstrap
 from dnastudy.homology.mmseqs import families, nearest_homologs
-from dnastudy.models.generation import generate, knows_end
+from dnastudy.models.generation import generate, predicts_end
 from dnastudy.tasks.base import Task, TaskInput, TaskResult
 from dnastudy.tasks.classifiers import BASELINES, Baseline
 from dnastudy.tasks.sequence_features import describe, jensen_shannon, shuffled
@@ -66,7 +66,7 @@ class GenerationQuality(Task):
         The model ends its genes itself; one without an end symbol has the lengths of real genes in every set.
         """
         settings = self.settings
-        ends = knows_end(task_input.model)
+        ends = predicts_end(task_input.model)
         options = {
             f"temperature {temperature:g}": {"lengths": "own" if ends else "real", "temperature": temperature}
             for temperature in settings.temperatures

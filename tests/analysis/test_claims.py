@@ -43,8 +43,8 @@ ALONE, DETECTS, PROBABILITY = "Perplexity alone", "Its LSTM detects mutations be
 SPLIT, RANKING, EFFICIENCY = "A random split", "The ranking", "Four letters"
 
 
-def by_claim(found):
-    return {name: claim for claim in found for name in _NAMES if claim.claim.startswith(name)}
+def by_claim(every_claim):
+    return {name: claim for claim in every_claim for name in _NAMES if claim.claim.startswith(name)}
 
 
 def record_of(run):
@@ -87,11 +87,11 @@ def copy(tmp_path):
 
 
 def test_every_claim_has_a_verdict_a_number_and_a_chapter():
-    found = claims(ROOT)
-    assert len(found) >= 6 and all(isinstance(claim, Claim) for claim in found)
-    assert len({claim.claim for claim in found}) == len(found) == len(by_claim(found))
+    every_claim = claims(ROOT)
+    assert len(every_claim) >= 6 and all(isinstance(claim, Claim) for claim in every_claim)
+    assert len({claim.claim for claim in every_claim}) == len(every_claim) == len(by_claim(every_claim))
     chapters = find_chapters(ROOT)
-    for claim in found:
+    for claim in every_claim:
         assert claim.verdict in (CONFIRMED, REFINED, REFUTED, OPEN), claim.claim
         assert claim.chapter in chapters, claim.claim
         assert re.search(r"\d", claim.number), claim.claim
@@ -107,17 +107,17 @@ def test_titles_are_those_of_the_chapters():
 
 def test_the_numbers_are_those_of_the_records(copy):
     values = from_json((ROOT / FINDINGS).read_text())
-    found = by_claim(claims(copy.root))
-    assert set(found) == set(_NAMES) - {SPLIT, RANKING, EFFICIENCY}
-    assert f"{values['reproduced']} of {values['figures']} figures" in found[TABLE].number
-    assert f"{values['expert']:.3f} (" in found[NETWORKS].number
+    by_name = by_claim(claims(copy.root))
+    assert set(by_name) == set(_NAMES) - {SPLIT, RANKING, EFFICIENCY}
+    assert f"{values['reproduced']} of {values['figures']} figures" in by_name[TABLE].number
+    assert f"{values['expert']:.3f} (" in by_name[NETWORKS].number
     for name in ("laplace", "best"):
-        assert f"{values[name]['nucleotide_perplexity']:.3f}" in found[NETWORKS].number
+        assert f"{values[name]['nucleotide_perplexity']:.3f}" in by_name[NETWORKS].number
     for row in values["transformer_minus_lstm"].values():
-        assert f"{row['bits_per_base']:+.3f} bits per base" in found[RECURRENT].number
+        assert f"{row['bits_per_base']:+.3f} bits per base" in by_name[RECURRENT].number
     expert = record_of("expert")["data"]
     share = f"{expert['train_genes'] / paper()['data']['train']:.0%} of"
-    assert share in found[NETWORKS].number and share in found[DETECTS].number
+    assert share in by_name[NETWORKS].number and share in by_name[DETECTS].number
 
 
 def test_without_published_records_it_says_how_to_get_them(copy):
@@ -131,14 +131,14 @@ def test_without_published_records_it_says_how_to_get_them(copy):
 
 def test_fewer_reproduced_figures_refute_the_table(copy):
     assert copy.findings(lambda values: None)[TABLE].verdict == CONFIRMED
-    found = copy.findings(lambda values: values.update(reproduced=values["figures"] - 1))[TABLE]
-    assert found.verdict == REFUTED and found.number.startswith("8 of 9 figures")
+    claim = copy.findings(lambda values: values.update(reproduced=values["figures"] - 1))[TABLE]
+    assert claim.verdict == REFUTED and claim.number.startswith("8 of 9 figures")
 
 
 def test_a_study_that_does_not_pass_the_paper_s_lstm_does_not_refute_it(copy):
     assert copy.findings(lambda values: None)[NETWORKS].verdict == REFUTED
-    found = copy.findings(lambda values: values["best"].update(high=values["papers_lstm"] + 0.001))
-    assert found[NETWORKS].verdict == REFINED
+    claim = copy.findings(lambda values: values["best"].update(high=values["papers_lstm"] + 0.001))[NETWORKS]
+    assert claim.verdict == REFINED
 
 
 def test_an_expert_within_reach_of_the_paper_s_lstm_does_not_refute_it(copy):
@@ -146,8 +146,8 @@ def test_an_expert_within_reach_of_the_paper_s_lstm_does_not_refute_it(copy):
     record = record_of("expert")
     record["metrics"]["interval"] = [3.1, lstm + 0.001]
     (copy.root / RECORDS / "expert.json").write_text(to_json(record))
-    found = by_claim(claims(copy.root))[NETWORKS]
-    assert found.verdict == REFINED and f"(3.100 to {lstm + 0.001:.3f})" in found.number
+    claim = by_claim(claims(copy.root))[NETWORKS]
+    assert claim.verdict == REFINED and f"(3.100 to {lstm + 0.001:.3f})" in claim.number
 
 
 def _recurrent(published, modern, agree=(True, True)):
@@ -173,9 +173,9 @@ def _recurrent(published, modern, agree=(True, True)):
     ],
 )
 def test_which_network_is_better_is_what_the_intervals_say(copy, published, modern, verdict):
-    found = copy.findings(_recurrent(published, modern))[RECURRENT]
-    assert found.verdict == verdict
-    assert f"({published[0]:+.3f} to {published[1]:+.3f})" in found.number
+    claim = copy.findings(_recurrent(published, modern))[RECURRENT]
+    assert claim.verdict == verdict
+    assert f"({published[0]:+.3f} to {published[1]:+.3f})" in claim.number
 
 
 def test_seeds_that_disagree_leave_it_open_which_network_is_better(copy):
@@ -204,10 +204,10 @@ def test_who_detects_most_mutations_is_what_the_intervals_say(copy, gaps, verdic
             accuracy = row["accuracy"] + 0.03 * gap + 0.001
             table.loc[rows, ["accuracy", "low", "high"]] = accuracy, accuracy - 0.02, accuracy + 0.02
 
-    found = copy.accuracy(change)[DETECTS]
-    assert found.verdict == verdict
+    claim = copy.accuracy(change)[DETECTS]
+    assert claim.verdict == verdict
     one = papers["accuracy"].iloc[0] + 0.03 * gaps[0] + 0.001
-    assert f"{one:.3f} ({one - 0.02:.3f} to {one + 0.02:.3f})" in found.number
+    assert f"{one:.3f} ({one - 0.02:.3f} to {one + 0.02:.3f})" in claim.number
 
 
 def test_a_rule_that_does_not_go_by_length_is_not_refuted(copy):
@@ -217,8 +217,8 @@ def test_a_rule_that_does_not_go_by_length_is_not_refuted(copy):
         rows = (table["run"] == "uniform") & (table["rule"] == "probability") & (table["by"] == "kind")
         table.loc[rows, "accuracy"] = 0.5
 
-    found = copy.accuracy(change)[PROBABILITY]
-    assert found.verdict == REFINED and "50% of the insertions" in found.number
+    claim = copy.accuracy(change)[PROBABILITY]
+    assert claim.verdict == REFINED and "50% of the insertions" in claim.number
 
 
 def of_perplexity(width):
@@ -234,10 +234,10 @@ def of_perplexity(width):
 
 @pytest.mark.parametrize("width", [0, 0.01])
 def test_perplexity_is_enough_where_it_ranks_the_detectors(copy, width):
-    found = by_claim(claims(copy.root))[ALONE]
-    assert found.verdict == CONFIRMED and "has the lower perplexity" in found.number
-    found = copy.accuracy(of_perplexity(width))[ALONE]
-    assert found.verdict == REFINED and "has the lower perplexity" not in found.number and "-1.00" in found.number
+    claim = by_claim(claims(copy.root))[ALONE]
+    assert claim.verdict == CONFIRMED and "has the lower perplexity" in claim.number
+    claim = copy.accuracy(of_perplexity(width))[ALONE]
+    assert claim.verdict == REFINED and "has the lower perplexity" not in claim.number and "-1.00" in claim.number
 
 
 @pytest.mark.parametrize(("width", "verdict"), [(0.02, CONFIRMED), (0.2, REFINED)])
@@ -247,9 +247,9 @@ def test_perplexity_is_not_enough_where_a_better_model_detects_fewer_beyond_the_
         rows = table["run"] == "expert"
         table.loc[rows, ["accuracy", "low", "high"]] = 0.1, 0.1 - width, 0.1 + width
 
-    found = copy.accuracy(change)[ALONE]
-    assert found.verdict == verdict
-    assert ("expert mixture has the lower perplexity" in found.number) == (verdict == CONFIRMED)
+    claim = copy.accuracy(change)[ALONE]
+    assert claim.verdict == verdict
+    assert ("expert mixture has the lower perplexity" in claim.number) == (verdict == CONFIRMED)
 
 
 def test_the_correlation_is_the_one_of_the_chapter():
@@ -415,24 +415,24 @@ def _pairs(values, lstm, ngram, agree=True, splits=(homology.OWN, homology.FAMIL
     ],
 )
 def test_the_ranking_is_what_the_intervals_say(copy, values, lstm, ngram, verdict):
-    found = copy.learning(_pairs(values, lstm, ngram))[RANKING]
-    assert found.verdict == verdict
+    claim = copy.learning(_pairs(values, lstm, ngram))[RANKING]
+    assert claim.verdict == verdict
     first, second = "LSTM, published recipe", "Transformer, published recipe"
     words = {
         -1: f"{first} is better than {second}", 1: f"{second} is better than {first}",
         0: f"the difference between {first} and {second} is not resolved",
     }  # fmt: skip
-    assert words[-1 if lstm[1] < 0 else 1 if lstm[0] > 0 else 0] in found.number
+    assert words[-1 if lstm[1] < 0 else 1 if lstm[0] > 0 else 0] in claim.number
 
 
 def test_a_ranking_of_one_split_is_refined(copy, values):
     """Networks that are behind n-grams where these have homologs to copy."""
     better, worse = (-0.02, -0.01), (0.01, 0.02)
     everywhere = _pairs(values, better, better)
-    found = copy.learning(_pairs(everywhere, better, worse, splits=(homology.OWN,)))[RANKING]
-    assert found.verdict == REFINED
-    own, family = found.number.split("On the split by family")
-    first, second = "Transformer, the paper's recipe", "8-gram, Laplace"
+    claim = copy.learning(_pairs(everywhere, better, worse, splits=(homology.OWN,)))[RANKING]
+    assert claim.verdict == REFINED
+    own, family = claim.number.split("On the split by family")
+    first, second = "Transformer, published recipe", "8-gram, Laplace"
     assert f"{second} is better than {first}" in own and f"{first} is better than {second}" in family
     single = next(pair["second"] for pair in values["pairs"] if pair["first"] == first and pair["second"] != second)
     assert f"{first} is better than {single}" in family, "the best n-gram of a single order"
@@ -446,13 +446,13 @@ def test_seeds_that_disagree_do_not_decide_the_ranking(copy, values):
 
 def test_data_efficiency_follows_from_the_curves_on_texts(copy, dataset, tmp_path, values):
     """Four letters that are learned faster than all characters, and the same curves the other way round."""
-    found = copy.learning(values)[EFFICIENCY]
+    claim = copy.learning(values)[EFFICIENCY]
     rows = pd.DataFrame(values["efficiency"]).set_index(["corpus", "label"])["doubling"]
     for corpus in ("english", "english-4"):
-        assert f"{rows[corpus, 'LSTM']:.1%} (" in found.number
+        assert f"{rows[corpus, 'LSTM']:.1%} (" in claim.number
     made = Made(tmp_path / "made", {"english": 0.1, "english-4": 0.5, "source-2": 0.2})
     turned = copy.learning(learning_values(PROFILE, dataset, made))[EFFICIENCY]
-    assert (found.verdict, turned.verdict) == (REFINED, CONFIRMED)
+    assert (claim.verdict, turned.verdict) == (REFINED, CONFIRMED)
 
 
 def _efficiency(values, most, least):
@@ -483,9 +483,9 @@ def test_data_efficiency_is_judged_by_the_intervals(copy, values, most, least, v
 
 def test_without_a_text_data_efficiency_is_open(copy, values, store):
     without = learning_values(PROFILE, genes_with(None), store)
-    found = copy.learning(without)
-    assert found[EFFICIENCY].verdict == OPEN and found[EFFICIENCY].number
-    assert found[SPLIT] == copy.learning(values)[SPLIT]
+    by_name = copy.learning(without)
+    assert by_name[EFFICIENCY].verdict == OPEN and by_name[EFFICIENCY].number
+    assert by_name[SPLIT] == copy.learning(values)[SPLIT]
 
 
 # what models learn, in a few sentences
@@ -508,5 +508,5 @@ def test_answers_are_of_the_records(copy, values):
 
 
 def test_answers_follow_changed_records(copy, values):
-    copy.findings(lambda found: found["perplexity_by_homology"].update({"with": 1.23}))
+    copy.findings(lambda figures: figures["perplexity_by_homology"].update({"with": 1.23}))
     assert "of 1.23 on test genes with a homologous training gene" in answers(copy.root)[0]

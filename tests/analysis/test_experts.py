@@ -16,7 +16,7 @@ from dnastudy.experiments.profile import load_profile
 
 
 def test_every_row_of_the_chapter_is_a_run_of_the_plan():
-    profile = load_profile("quick", check=False)
+    profile = load_profile("quick")
     assert list(experts.VARIANTS) == [
         "expert", "expert-updated", "expert-cross-validated", "expert-cross-validated-all", "expert-prequential",
         "expert-updated-prequential",

@@ -16,7 +16,6 @@ from dnastudy.experiments.plan import (
     model_runs,
     network_groups,
     ngram_runs,
-    representatives,
     trial_runs,
 )
 from dnastudy.experiments.profile import PROFILES, Profile, load_profile, resolve
@@ -58,13 +57,11 @@ def test_every_shipped_profile_loads_and_its_runs_are_different_runs(name):
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-def test_what_people_read_of_a_run_is_unique_within_its_group_but_for_the_seed(name):
-    for runs in (all_runs(load_profile(name)), representatives(load_profile(name))):
-        labels = {}
-        for run in runs:
-            labels.setdefault((run.label, run.group, run.order, run.seed), []).append(run.name)
-        trials = {"expert-trial", "lstm-trial", "transformer-trial", "ensemble", "ensemble-control"}
-        assert all(len(names) == 1 for (_, group, *_), names in labels.items() if group not in trials), labels
+def test_runs_with_the_same_label_differ_by_their_seed_alone(name):
+    labels = {}
+    for run in all_runs(load_profile(name)):
+        labels.setdefault((run.label, run.seed), []).append(run.name)
+    assert all(len(names) == 1 for names in labels.values()), {k: v for k, v in labels.items() if len(v) > 1}
 
 
 # --- one's own profile ---------------------------------------------------------------------------------------------
@@ -116,11 +113,6 @@ def test_mistakes_in_the_models_of_a_profile_are_named_when_it_is_loaded(tmp_pat
         load_profile(write_profile(tmp_path, **changes))
     for word in words:
         assert word in str(caught.value)
-
-
-def test_jobs_may_leave_the_check_of_models_out(tmp_path):
-    changes = {"models": {"lstm": {"unit": 3}}}
-    assert load_profile(write_profile(tmp_path, **changes), check=False).models == changes["models"]
 
 
 def test_a_file_that_is_no_profile(tmp_path):

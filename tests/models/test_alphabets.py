@@ -56,7 +56,7 @@ def passages(texts: list[str]) -> pd.DataFrame:
 def test_codes_starts_and_ends(letters):
     texts = ["", written(range(letters)), written([letters - 1]), "", "01" * 4]
     found = encode_symbols(texts, letters)
-    assert found.letters == letters and found.types is None
+    assert found.vocab_size == letters and found.types is None
     assert found.symbols.dtype == np.uint8 and found.starts.dtype == np.int64
     assert found.starts.tolist() == [0, 1, letters + 2, letters + 4, letters + 5, letters + 14]
     by_hand = [code for text in texts for code in [*(ord(character) - ord("0") for character in text), letters]]
@@ -74,7 +74,7 @@ def test_the_largest_alphabet_is_all_that_can_be_printed():
 def test_four_letters_are_nucleotides():
     genes = random_sequences(20)
     ours, plain = encode_symbols(genes), encode(genes)
-    assert ours.letters == plain.letters == 4
+    assert ours.vocab_size == plain.vocab_size == 4
     np.testing.assert_array_equal(ours.symbols, plain.symbols)
     np.testing.assert_array_equal(ours.starts, plain.starts)
     with pytest.raises(ValueError, match="sequence 0 has '0' at position 3; only A, C, G, T"):
@@ -111,7 +111,7 @@ def test_sizes_that_cannot_be_written_are_refused(letters):
 @pytest.mark.parametrize("letters", [2, 4, 27])
 def test_nothing_and_empty_texts(letters):
     nothing = encode_symbols([], letters)
-    assert (len(nothing), nothing.nucleotides, nothing.letters) == (0, 0, letters)
+    assert (len(nothing), nothing.nucleotides, nothing.vocab_size) == (0, 0, letters)
     assert nothing.symbols.dtype == np.uint8 and nothing.starts.tolist() == [0]
     empty = encode_symbols(["", ""], letters)
     assert (len(empty), empty.nucleotides) == (2, 0)
@@ -687,7 +687,7 @@ OTHERS = {"ngram": {"order": 2}, "lstm": {"hidden_size": 8, "embedding_size": 4,
 )
 def test_sequences_of_another_alphabet_are_refused_and_not_misread(name, letters, wrong):
     model = create(name, {**OTHERS[name], "vocab_size": letters})
-    kind = wrong.letters if isinstance(wrong, EncodedSequences) else 4
+    kind = wrong.vocab_size if isinstance(wrong, EncodedSequences) else 4
     words = f"{letters} symbols.*{kind}"
     for ask in (model.log_distributions, model.log_probs, model.nucleotide_log_probs, model.fit):
         with pytest.raises(ModelError, match=words):

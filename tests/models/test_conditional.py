@@ -122,5 +122,5 @@ def test_types_with_too_few_genes_have_no_model():
     model = create("conditional").fit(TRAIN)
     assert model.types == ("poor", "rich")
     assert create("conditional").fit(_texts(TRAIN)).types == ()
-    with pytest.raises(ModelError, match="typed: no training gene of type 'tRNA'"):
+    with pytest.raises(ModelError, match="conditional: no training gene of type 'tRNA'"):
         create("conditional", {"types": ["tRNA"]}).fit(TRAIN)

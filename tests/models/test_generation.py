@@ -101,7 +101,7 @@ def test_longer_genes_are_cut_and_told_without_their_end():
 
 def test_what_a_model_does_not_know_is_said():
     model = create("ngram").fit(TRAIN)
-    with pytest.raises(ModelError, match="does not know how long its training genes were; train it again, or ask for"):
+    with pytest.raises(ModelError, match="was saved without the lengths of its training genes; train it again, or use"):
         generate(model, 2)
     assert len(generate(model, 2, lengths="own")) == 2
     with pytest.raises(ModelError, match="was trained without gene types; train it with --by-type"):
