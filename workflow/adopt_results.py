@@ -107,7 +107,10 @@ def in_sample(results: list[Published]) -> set[tuple[str, str]]:
     return {
         (result.what, result.name)
         for members in kinds.values()
-        for result in sorted(members, key=lambda member: member.seconds)[: math.ceil(len(members) / ONE_IN)]
+        # tasks of models that are no networks first: these would have to be trained for it
+        for result in sorted(members, key=lambda member: (member.record.get("training") is True, member.seconds))[
+            : math.ceil(len(members) / ONE_IN)
+        ]
     }
 
 
@@ -124,7 +127,7 @@ def difference_of(
             summary = from_json(to_json({key: present.record[key] for key in SUMMARY}))
             return relative_difference(summary, {key: result.record[key] for key in SUMMARY})
         return _nats_apart(present.scores(), result.record["id"])
-    if not compute:
+    if not compute and not (store.root / "tasks" / result.new / "record.json").exists():
         return None
     task = create_task(result.what, profile)
     present = run_reference(store, task, dataset, _say) if run is None else run_task(store, task, run, dataset, _say)
@@ -204,7 +207,7 @@ def main() -> None:
     for result in results:
         wanted = (result.what, result.name) in sample
         difference = None
-        if wanted or result.what == "run":  # of runs of the study whatever is there is compared
+        if wanted or result.what != "precomputed":  # of all others whatever is there is compared
             difference = difference_of(
                 result, runs.get(result.name), dataset, store, profile, options.compute and wanted
             )

@@ -392,8 +392,8 @@ class FamilySplit:
         if self.unaligned.any() and shared:
             text += (
                 " The step by copies, in contrast, is made on genes that share a piece with a training gene "
-                f"({shared:,} of {len(self.unaligned):,}): {self._step(STEPS[EXPERT], 'all test genes'):.3f} bits on all test genes and "
-                f"{self._step(STEPS[EXPERT], UNALIGNED):.3f} where nothing is aligned."
+                f"({shared:,} of {len(self.unaligned):,}): {self._step(STEPS[EXPERT], 'all test genes'):.3f} bits on "
+                f"all test genes and {self._step(STEPS[EXPERT], UNALIGNED):.3f} where nothing is aligned."
             )
         return markdown(text)
 

@@ -1,4 +1,4 @@
-"""`python -m dnastudy.chapters.refresh [NOTEBOOK ...]`: run the source notebooks in place and store what nbval compares."""
+"""`python -m dnastudy.chapters.refresh [NOTEBOOK ...]`: run source notebooks in place and store their outputs."""
 
 import sys
 

@@ -9,11 +9,11 @@ import os
 import platform
 import subprocess
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from dnastudy import __version__
 from dnastudy.core.code import PACKAGE
@@ -75,7 +75,7 @@ def surroundings() -> dict[str, Any]:
     return {
         "commit": git_commit(),
         "versions": {"dnastudy": __version__, "python": platform.python_version(), "numpy": np.__version__,
-                     "pandas": pd.__version__},
+                     "pandas": version("pandas")},
         "device": f"{_processor()}, {os.cpu_count()} cores",
     }  # fmt: skip
 

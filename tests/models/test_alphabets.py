@@ -303,7 +303,7 @@ def test_orders_that_make_too_many_ngrams_are_refused(letters, largest):
 @pytest.mark.parametrize("letters", [1, 256, 0])
 @pytest.mark.parametrize("name", ["ngram", "lstm", "transformer"])
 def test_no_model_has_an_alphabet_of(name, letters):
-    with pytest.raises(SettingsError, match="'letters'"):
+    with pytest.raises(SettingsError, match="'vocab_size'"):
         create(name, {"vocab_size": letters, "order" if name == "ngram" else "kmer_size": 1})
 
 
