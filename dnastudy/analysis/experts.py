@@ -80,13 +80,13 @@ def cost_frame(results: Mapping[str, Result]) -> pd.DataFrame:
     return pd.DataFrame(
         [
             {
-                "run": result.record["label"],
+                "run": f"{result.record['label']}, {CHANGES[name]}" if name in CHANGES else result.record["label"],
                 "family": result.record["family"],
                 "seconds": float(sum(result.record["seconds"].values())),
                 "perplexity": result.metrics["nucleotide_perplexity"],
                 "memory, MB": result.record["peak_memory_mb"],
             }
-            for result in results.values()
+            for name, result in results.items()
             if result.record["data"]["train"] == ["train"]
             and not (result.record["data"]["update"] or result.record["data"]["prequential"])
         ]

@@ -1,8 +1,8 @@
 """Which code a result depends on: found by following imports, and hashed without what cannot change a result.
 
 The *closure* of a module is the module and every module of the package that it imports, directly or through others,
-inside functions too. Comments, blank lines, docstrings, descriptions of settings and the text of errors
-do not count, nor does what is imported for type checking alone. Names of modules are relative to the package:
+inside functions too. Comments, blank lines, docstrings, descriptions of settings, the text of errors, and how a class
+is shown do not count, nor does what is imported for type checking alone. Names of modules are relative to the package:
 "models.lstm".
 """
 
@@ -35,6 +35,8 @@ in charts, what a search tries, and the names under which models and tasks are r
 task itself is part of the closure)."""
 _DESCRIPTIONS = {"description", "help"}
 """Keywords that describe a setting or an option."""
+_PRESENTATION = {"label", "label_of", "look", "presets", "search_space"}
+"""Attributes of a class that say how it is shown or searched, or that name settings, which are identity already."""
 _SAYS = {"log", "say", "warn"}
 """Functions that only tell a person something."""
 
@@ -94,11 +96,13 @@ class Sources:
             if isinstance(node, ast.Import):
                 names |= {alias.name for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and not node.level:
-                names |= {node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)}
-        inside = {name.removeprefix(f"{PACKAGE.name}.") for name in names if name.startswith(f"{PACKAGE.name}.")}
+                whole = [f"{node.module}.{alias.name}" for alias in node.names]
+                names |= {name if name.removeprefix(f"{PACKAGE.name}.") in self.modules else node.module or ""
+                          for name in whole}  # fmt: skip
+        imported = {name.removeprefix(f"{PACKAGE.name}.") for name in names if name.startswith(f"{PACKAGE.name}.")}
         parts = module.split(".")
         packages = {".".join(parts[:length]) for length in range(1, len(parts))}
-        return (inside | packages) & self.modules - {module, ""}
+        return (imported | packages) & self.modules - {module, ""}
 
     def _source(self, module: str) -> str:
         path = self.path(module)
@@ -134,7 +138,7 @@ def _executed(tree: ast.AST) -> Iterable[ast.AST]:
 
 
 def semantic_text(source: str) -> str:
-    """The source without comments, blank lines, docstrings, texts of errors and descriptions of settings.
+    """The source without comments, blank lines, docstrings, messages, descriptions of settings, and presentation.
 
     It is cut from the text and not printed from the syntax tree, so that it is the same in every version of Python.
     """
@@ -142,7 +146,11 @@ def semantic_text(source: str) -> str:
     text = source.encode()
     strings, silent = [], []
     for node, replacement in _texts(ast.parse(source)):
-        span = (starts[node.lineno - 1] + node.col_offset, starts[node.end_lineno - 1] + node.end_col_offset)
+        first = (getattr(node, "decorator_list", None) or [node])[0]  # whose column is that behind the "@"
+        span = (
+            starts[first.lineno - 1] + first.col_offset - (first is not node),
+            starts[node.end_lineno - 1] + node.end_col_offset,
+        )
         if replacement is None:
             strings.append(span)
         else:
@@ -164,6 +172,8 @@ def semantic_text(source: str) -> str:
 def _texts(tree: ast.AST) -> Iterator[tuple[ast.AST, bytes | None]]:
     """String literals (None), and nodes that cannot change a result with what stands for them."""
     for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef):
+            yield from ((part, b"") for part in node.body if _names(part) & _PRESENTATION)
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
             yield node, b""
         elif isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
@@ -179,6 +189,14 @@ def _texts(tree: ast.AST) -> Iterator[tuple[ast.AST, bytes | None]]:
             isinstance(node, ast.Constant) and isinstance(node.value, str | bytes)
         ):
             yield node, None
+
+
+def _names(node: ast.AST) -> set[str]:
+    """Names that a statement of a class gives a value."""
+    if isinstance(node, ast.FunctionDef):
+        return {node.name}
+    targets = getattr(node, "targets", [getattr(node, "target", None)])
+    return {target.id for target in targets if isinstance(target, ast.Name)}
 
 
 def _outermost(spans: Iterable[tuple[int, int, bytes]]) -> list[tuple[int, int, bytes]]:

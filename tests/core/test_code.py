@@ -48,6 +48,28 @@ def test_descriptions_and_log_lines_do_not_count_and_defaults_do():
     assert semantic_text(text) != semantic_text(text.replace("default=3", "default=4"))
 
 
+def test_how_a_class_is_shown_does_not_count():
+    plain = "class A:\n    x = 1\n    def fit(self):\n        return self.x\n"
+    shown = plain.replace(
+        "    x = 1\n",
+        """    label = "a"
+    look: ClassVar[Look] = Look("#fff")  # a colour
+    presets = {
+        "small": {"x": 1},
+    }
+    x = 1
+
+    @classmethod
+    def label_of(cls, settings):
+        return f"{settings}"
+
+""",
+    )
+    assert semantic_text(shown) == semantic_text(plain)
+    assert semantic_text(shown.replace("x = 1\n\n", "x = 2\n\n")) != semantic_text(plain)
+    assert semantic_text("label = 1\n") == "label = 1", "of classes alone"
+
+
 def test_signs_in_texts_begin_no_comment_and_code_after_silent_text_is_kept():
     source = 'é = f("#") if x else y  # é # a comment\nraise ValueError("é # text") from z["#"]  # and this\n'
     assert semantic_text(source) == 'é = f("#") if x else y\nraise ValueError("") from z["#"]'

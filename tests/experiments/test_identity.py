@@ -132,6 +132,8 @@ EDITS = {
     "an edit of the bootstrap": ("evaluation/bootstrap.py", {"summary", "mutation-detection", "generation-quality"}),
     "an edit of the terminal": ("display/terminal.py", set()),
     "an edit of charts": ("display/charts.py", set()),
+    "an edit of looks": ("display/looks.py", set()),
+    "an edit of what a search tries": ("models/search_space.py", set()),
     "an edit of how files are written": ("core/atomic.py", set()),
 }
 
