@@ -33,16 +33,6 @@ SPEED = PACKAGE.parent / "results" / "neural_speed.json"
 """What `benchmarks/neural_speed.py` has measured."""
 
 
-def ensemble_label(record: Mapping[str, Any]) -> str:
-    """Label of an ensemble that says how its members are mixed, too."""
-    settings, words = record["settings"], [record["label"]]
-    if len(settings["members"]) > 1:
-        words.append(settings["mixing"])
-    if settings["classes"] > 1:
-        words.append("weights by entropy")
-    return ", ".join(words)
-
-
 def speed_rows(record: Mapping[str, Any]) -> pd.DataFrame:
     """What was measured side by side: ``what``, ``ours``, ``peer``, ``peer's``, ``ratio`` (above 1: ours is faster)."""
     rows: list[tuple[str, float, str, float, float]] = []
@@ -111,7 +101,7 @@ class Chapter:
             self._label(ngram): [ngram],
             **{self._label(names[0]): names for names in self.recipes.values()},
             self._label(self.expert): [self.expert],
-            **{ensemble_label(self.results[name].record): [name] for name in self.ensembles},
+            **{self._label(name): [name] for name in self.ensembles},
         }
 
     @cached_property

@@ -21,10 +21,10 @@ from dnastudy.data.statistics import IDENTITY_BINS
 from dnastudy.display.charts import loose, model_scale
 from dnastudy.display.tables import Table, estimate, markdown, table, with_interval
 from dnastudy.evaluation import bootstrap, metrics
-from dnastudy.experiments.precompute import FAMILY_RECORD
 from dnastudy.experiments.homology_plan import full_curve_runs
 from dnastudy.experiments.labels import model_label
 from dnastudy.experiments.plan import MODERN, Run
+from dnastudy.experiments.precompute import FAMILY_RECORD
 from dnastudy.experiments.replicates import ahead, difference, mean_scores
 from dnastudy.experiments.store import Result
 from dnastudy.experiments.study import Study

@@ -41,7 +41,12 @@ SETTING_WORDS = {
     "n_positions": "learned positions",
     "end": "predicts the end", "precision": "precision of the training",
 }  # fmt: skip
-"""What the settings of a recipe are called in its table; those that describe the network go by their own names."""
+"""What the settings of a recipe are called in its table."""
+NETWORK_WORDS = {
+    "d_model": "width", "d_ff": "feed-forward width", "n_layers": "layers", "n_heads": "attention heads",
+    "n_kv_heads": "heads of keys and values", "embedding_size": "embedding width", "hidden_size": "units a layer",
+}  # fmt: skip
+"""And those of the network itself; others go by their own names."""
 BUDGET = {"precision", "micro_batch_tokens", "validation_nucleotides", "epochs"}
 """Settings in which a trial may differ from the published one: what it may cost."""
 RECIPES = {MODERN: "modern recipe", PUBLISHED: "published recipe"}
@@ -66,12 +71,13 @@ def recipe_table(profile: Profile, model: str) -> Table:
     recipe_runs(profile, model)  # both are there
     parse, groups = models.model_class(model).Settings.parse, network_groups(profile, model)
     modern, published = (parse(groups[recipe][0].settings, model).model_dump() for recipe in RECIPES)
+    words = {**SETTING_WORDS, **NETWORK_WORDS}
     # what describes the network itself comes first
     network = [
         name for name in modern if name not in SETTING_WORDS and name not in ("seed", "micro_batch_tokens", "beta2")
     ]
     rows = [
-        {"": SETTING_WORDS.get(name, name.replace("_", " ")), "setting": name,
+        {"": words.get(name, name.replace("_", " ")), "setting": name,
          RECIPES[MODERN]: _shown(modern[name]), RECIPES[PUBLISHED]: _shown(published[name])}
         for name in [*network, *SETTING_WORDS]
         if name in modern and modern[name] != published[name]

@@ -46,12 +46,13 @@ def reproduce_ngrams(
     if as_json:
         emit({"reproduced": good, "tolerance": TOLERANCE, "rows": table.to_dict("records")}, True)
     else:
-        print(f"{'':<10}  {'paper perplexity':^37}  {'equal':>6}  nucleotides only, A C G T")
-        print(f"{'model':<10}  {'the paper':>18} {'ours':>18}  {'digits':>6}  perplexity (95 % interval)")
+        width = table["model"].str.len().max()
+        print(f"{'':<{width}}  {'paper perplexity':^37}  {'equal':>6}  nucleotides only, A C G T")
+        print(f"{'model':<{width}}  {'the paper':>18} {'ours':>18}  {'digits':>6}  perplexity (95 % interval)")
         for row in table.itertuples():
             digits = row.equal_digits if math.isfinite(row.ours) else "inf"
             print(
-                f"{row.model:<10}  {row.paper:>18.15g} {row.ours:>18.15g}  {digits:>6}  "
+                f"{row.model:<{width}}  {row.paper:>18.15g} {row.ours:>18.15g}  {digits:>6}  "
                 f"{row.nucleotide_perplexity:.4f} ({row.low:.4f} to {row.high:.4f})"
             )
         print(f"{'all' if good else 'NOT all'} within a relative {TOLERANCE:.0e} of the paper")

@@ -87,18 +87,6 @@ def test_trials_of_the_published_recipe_are_beside_the_published_figures(tmp_pat
     assert set(rows.drop("256, 256, 2")["ours, test"]) == {"–"}
 
 
-def ensemble(members, mixing="geometric", classes=1):
-    settings = {"members": [{"model": name, "settings": {}} for name in members], "mixing": mixing, "classes": classes}
-    return {"settings": settings, "label": " + ".join(members)}
-
-
-def test_labels_of_ensembles_say_how_they_are_mixed():
-    assert families.ensemble_label(ensemble(["expert", "lstm"], "linear")) == "expert + lstm, linear"
-    entropy = families.ensemble_label(ensemble(["expert", "lstm"], classes=6))
-    assert entropy == "expert + lstm, geometric, weights by entropy"
-    assert families.ensemble_label(ensemble(["expert"], classes=6)) == "expert, weights by entropy"
-
-
 def test_speed_is_shown_beside_each_peer():
     record = {
         "training": [

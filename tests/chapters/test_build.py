@@ -64,7 +64,8 @@ alt.layer(
 ).properties(description="Bits per base fall with the length of the context for every model family.")"""
 
 BARS = """models = pd.DataFrame({"model": ["6-gram", "Mixture of experts", "LSTM", "Transformer", "All together"],
-                       "family": ["n-gram", "expert", "LSTM", "Transformer", "ensemble"], "bits": [1.95, 1.93, 1.84, 1.90, 1.82]})
+                       "family": ["n-gram", "expert", "LSTM", "Transformer", "ensemble"],
+                       "bits": [1.95, 1.93, 1.84, 1.90, 1.82]})
 models["low"], models["high"] = models.bits - 0.01, models.bits + 0.01
 side = alt.Chart(models).encode(y=alt.Y("model", sort=alt.EncodingSortField("bits"), title=None))
 alt.layer(
