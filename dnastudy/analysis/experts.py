@@ -16,6 +16,7 @@ from dnastudy.analysis.explain import Explanation, clearest_example, explain, fi
 from dnastudy.analysis.strata import WITH, WITHOUT, homology_groups
 from dnastudy.core.provenance import from_json
 from dnastudy.data.datasets import paper
+from dnastudy.display import looks
 from dnastudy.display.charts import chart_mode, family_scale, loose, series_scale
 from dnastudy.display.tables import Table, estimate, markdown, table, with_interval
 from dnastudy.evaluation import metrics
@@ -366,7 +367,7 @@ class Chapter:
         title = "position in the gene, nt"
         surprisal = (
             alt.Chart(bases[["position", "bits", "copied_from"]])
-            .mark_rule(color="#c08400", strokeWidth=1.4)
+            .mark_rule(color=looks.OCHRE.color, strokeWidth=1.4)
             .encode(
                 x=alt.X("position:Q", title=None, scale=scale, axis=alt.Axis(labels=False, ticks=False)),
                 y=alt.Y("zero:Q", title="surprisal, bits"),
@@ -384,7 +385,7 @@ class Chapter:
         )
         follows = (
             alt.Chart(stretches(bases))
-            .mark_bar(height=8, color="#3f63e8")
+            .mark_bar(height=8, color=looks.BLUE.color)
             .encode(
                 x=alt.X("start:Q", title=title, scale=scale),
                 x2="stop:Q",
@@ -394,7 +395,7 @@ class Chapter:
         )
         wrong = (
             alt.Chart(bases.loc[bases["wrong"], ["position", "copied_from"]])
-            .mark_tick(color="#b8372a", thickness=1.6, size=16)
+            .mark_tick(color=looks.RED.color, thickness=1.6, size=16)
             .encode(x=alt.X("position:Q", title=title, scale=scale), y=y, tooltip=["position", "copied_from"])
         )
         chart = alt.vconcat(surprisal, (follows + wrong).properties(width=600)).properties(

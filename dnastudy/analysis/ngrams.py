@@ -18,6 +18,7 @@ from dnastudy.data.datasets import Dataset
 from dnastudy.data.kmers import kmer_counts
 from dnastudy.data.sequences import NUCLEOTIDES
 from dnastudy.data.statistics import describe_part
+from dnastudy.display import looks
 from dnastudy.display.charts import series_scale
 from dnastudy.display.tables import Table, estimate, markdown, table, with_interval
 from dnastudy.evaluation import metrics
@@ -369,7 +370,7 @@ class Chapter:
         frame["label"] = frame["group"].str.strip()
         base = alt.Chart(frame[["label", "by", "genes", "nucleotide_perplexity", "low", "high"]])
         y = alt.Y("label:N", sort=frame["label"].tolist(), title=None)
-        dots = base.mark_point(color="#3f63e8").encode(
+        dots = base.mark_point(color=looks.BLUE.color).encode(
             x=alt.X("nucleotide_perplexity:Q", title="nucleotide perplexity", scale=alt.Scale(zero=False)),
             y=y,
             tooltip=[

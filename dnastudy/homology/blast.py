@@ -20,7 +20,7 @@ import pandas as pd
 from dnastudy.core.errors import HomologyError
 from dnastudy.data.datasets import Dataset
 from dnastudy.data.fasta import write_fasta
-from dnastudy.homology.mmseqs import COLUMNS
+from dnastudy.homology.mmseqs import COLUMNS, MIN_COVERAGE, MIN_IDENTITY
 
 SEARCH = ["-task", "blastn", "-strand", "both", "-dust", "no", "-evalue", "1e-3", "-max_target_seqs", "500"]
 """Words of 11 nt and no masking: the most sensitive search that takes only seconds for thousands of genes."""
@@ -59,8 +59,8 @@ def blast_version() -> str:
 def blast_homologs(
     queries: pd.DataFrame,
     targets: pd.DataFrame,
-    min_identity: float = 0.7,
-    min_coverage: float = 0.5,
+    min_identity: float = MIN_IDENTITY,
+    min_coverage: float = MIN_COVERAGE,
     threads: int | None = None,
 ) -> pd.DataFrame:
     """Find for each query the target with the highest identity over enough of the query, aligned by BLAST+.

@@ -34,7 +34,9 @@ E_VALUE = 1e-3
 """Largest E-value of an alignment."""
 THOROUGH = {"kmer": 9, "e_value": 1e-2}
 """Settings of the search for splits: half as fast, and it also finds borderline homologs that another program would."""
-MARGIN = {"min_identity": 0.65, "min_coverage": 0.45}
+MIN_IDENTITY, MIN_COVERAGE = 0.7, 0.5
+"""From where on a gene is a homolog of another: share of identical columns, and of its length that is aligned."""
+MARGIN = {"min_identity": round(MIN_IDENTITY - 0.05, 2), "min_coverage": round(MIN_COVERAGE - 0.05, 2)}
 """Thresholds for splits, below those of a homolog, because alignments differ between programs."""
 COLUMNS = ["id", "nearest", "identity", "coverage", "strand"]
 
@@ -70,8 +72,8 @@ def nearest_homologs(
     queries: pd.DataFrame,
     targets: pd.DataFrame,
     *,
-    min_identity: float = 0.7,
-    min_coverage: float = 0.5,
+    min_identity: float = MIN_IDENTITY,
+    min_coverage: float = MIN_COVERAGE,
     thorough: bool = False,
     threads: int | None = None,
 ) -> pd.DataFrame:
@@ -133,7 +135,19 @@ def nearest_homologs(
     return table[COLUMNS]
 
 
-def families(genes: pd.DataFrame, *, min_identity: float = 0.7, min_coverage: float = 0.5, threads: int | None = None):
+def families(
+    genes: pd.DataFrame,
+    *,
+    min_identity: float = MIN_IDENTITY,
+    min_coverage: float = MIN_COVERAGE,
+    threads: int | None = None,
+):
+    genes: pd.DataFrame,
+    *,
+    min_identity: float = MIN_IDENTITY,
+    min_coverage: float = MIN_COVERAGE,
+    threads: int | None = None,
+):
     """Return the family of each gene: genes connected by a chain of homologs (single linkage).
 
     Homologs are those of `nearest_homologs`, on either strand; each gene shorter than `SHORT` nt is a family.
@@ -171,9 +185,13 @@ def aligned_share(queries: pd.DataFrame, targets: pd.DataFrame, threads: int | N
 
 
 def homolog_pairs(
-    genes: pd.DataFrame, *, min_identity: float = 0.7, min_coverage: float = 0.5, thorough: bool = False,
+    genes: pd.DataFrame,
+    *,
+    min_identity: float = MIN_IDENTITY,
+    min_coverage: float = MIN_COVERAGE,
+    thorough: bool = False,
     threads: int | None = None,
-) -> pd.DataFrame:  # fmt: skip
+) -> pd.DataFrame:
     """Return all pairs of homologs within a gene table, as `nearest_homologs` defines them.
 
     Returns

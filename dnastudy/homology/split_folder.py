@@ -21,7 +21,7 @@ from dnastudy.homology.blast import blast_programs, confirm_split
 
 PARTS = ("train", "validation", "test")
 CARD = "split.json"
-HOMOLOG = {"min_identity": 0.7, "min_coverage": 0.5}
+HOMOLOG = {"min_identity": mmseqs.MIN_IDENTITY, "min_coverage": mmseqs.MIN_COVERAGE}
 """What counts as a homolog: smallest share of identical columns, and of the gene's length, 0 to 1."""
 
 

@@ -28,7 +28,7 @@ def made(tmp_path):
 def test_a_model_is_shipped_and_its_card_is_of_what_is_shipped(made, tmp_path, monkeypatch):
     dataset, store, chosen = made
     folder = tmp_path / "trained"
-    model_card.ship(chosen, dataset.test, store.relatives(dataset), 100, folder)
+    model_card.ship(chosen, dataset.test, store.homologs(dataset), 100, folder)
     monkeypatch.setattr(models, "TRAINED", folder)
     shipped = models.load("lstm")
     whole = chosen["lstm"].model()
@@ -47,7 +47,7 @@ def test_a_model_that_is_too_large_is_refused_and_nothing_is_left(made, tmp_path
     dataset, store, chosen = made
     monkeypatch.setattr(model_card, "LARGEST", 100)
     with pytest.raises(ModelError, match="come with the package"):
-        model_card.ship(chosen, dataset.test, store.relatives(dataset), 100, tmp_path / "trained")
+        model_card.ship(chosen, dataset.test, store.homologs(dataset), 100, tmp_path / "trained")
     assert not any((tmp_path / "trained").glob("*")) if (tmp_path / "trained").exists() else True
 
 

@@ -46,7 +46,7 @@ SWEEP = """import altair as alt
 import numpy as np
 import pandas as pd
 
-from dnastudy import figures, tables
+from dnastudy.display import charts, tables
 
 orders = np.arange(1, 9)
 losses = {"n-gram": 2 - 0.02 * orders, "expert": 1.97 - 0.015 * orders, "LSTM": 1.9 - 0.024 * orders,
@@ -59,8 +59,8 @@ base = alt.Chart(sweep).encode(
     tooltip=["family", "context", alt.Tooltip("bits", format=".3f")],
 )
 alt.layer(
-    base.mark_line().encode(**figures.family_scale("family", "line")),
-    base.mark_point().encode(**figures.family_scale("family")),
+    base.mark_line().encode(**charts.family_scale("family", "line")),
+    base.mark_point().encode(**charts.family_scale("family")),
 ).properties(description="Bits per base fall with the length of the context for every model family.")"""
 
 BARS = """models = pd.DataFrame({"model": ["6-gram", "Mixture of experts", "LSTM", "Transformer", "All together"],
@@ -70,7 +70,7 @@ models["low"], models["high"] = models.bits - 0.01, models.bits + 0.01
 side = alt.Chart(models).encode(y=alt.Y("model", sort=alt.EncodingSortField("bits"), title=None))
 alt.layer(
     side.mark_rule(strokeWidth=2).encode(x=alt.X("low", title="Bits per base", scale=alt.Scale(zero=False)), x2="high"),
-    side.mark_point(size=110).encode(x="bits", **figures.family_scale("family", families=models.family.tolist())),
+    side.mark_point(size=110).encode(x="bits", **charts.family_scale("family", families=models.family.tolist())),
 ).properties(description="Points with intervals: all models together are best, at 1.82 bits per base.")"""
 
 TABLE = """tables.table(models.assign(parameters=[4096, 120000, 3200000, 2100000, None], gain=lambda m: 2 - m.bits),
