@@ -123,6 +123,7 @@ RUN = [line for name, line in COMMANDS if name == "README.md" and re.match(
     r"dnastudy (?!data fetch|reproduce|study)|papermill", line)]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_readme_commands_run(reader, dnastudy, monkeypatch):
     """One after the other, as they are in the README."""
     assert len(RUN) >= 7
@@ -138,6 +139,7 @@ def test_readme_commands_run(reader, dnastudy, monkeypatch):
             assert done.returncode == 0, f"{line}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
 
 
+@pytest.mark.slow
 def test_readme_python_runs(tmp_path, monkeypatch, capsys):
     code = re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
     assert code

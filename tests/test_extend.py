@@ -183,6 +183,7 @@ def test_derived_methods_come_with_it(added, tmp_path):
     assert models.load(model.save(tmp_path / "saved")).num_parameters == 5
 
 
+@pytest.mark.slow
 def test_it_generates_genes_like_those_it_was_trained_on(added):
     """Generated genes have the composition and, on average, the length of the training genes."""
     model = create("composition").fit(TRAIN)
@@ -255,6 +256,7 @@ def test_every_registered_model_has_runs(added):
     assert in_study == {name for name in MODELS if not models.model_class(name).of_others}
 
 
+@pytest.mark.slow
 def test_it_is_evaluated_on_every_task(study):
     run = find_run(study.profile, "composition")
     task_runs = run_tasks(study.store, study.profile, [run], study.dataset)
@@ -288,7 +290,9 @@ def families_in_legends(chart) -> set[str]:
 
     def walk(node):
         if isinstance(node, dict):
-            families.update((node.get("color") or {}).get("scale", {}).get("domain", []))
+            color = node.get("color")
+            if isinstance(color, dict):
+                families.update(color.get("scale", {}).get("domain", []))
             for value in node.values():
                 walk(value)
         elif isinstance(node, list):
@@ -304,6 +308,7 @@ def labels_in(table) -> str:
     return table.data.to_csv() if hasattr(table, "data") else str(table)
 
 
+@pytest.mark.slow
 def test_chapters_show_it_in_their_charts_and_tables(study, monkeypatch):
     """With the uniform model beside it, in place of all runs of the study, which take minutes."""
     pytest.importorskip("altair")

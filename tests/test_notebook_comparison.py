@@ -115,6 +115,7 @@ def test_outputs_are_compared_by_their_type():
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_nbval_compares_so(tmp_path):
     """Of five cells those with a changed word, a number beyond the tolerance and a missing output fail."""
     cells = [

@@ -141,13 +141,7 @@ def families(
     min_identity: float = MIN_IDENTITY,
     min_coverage: float = MIN_COVERAGE,
     threads: int | None = None,
-):
-    genes: pd.DataFrame,
-    *,
-    min_identity: float = MIN_IDENTITY,
-    min_coverage: float = MIN_COVERAGE,
-    threads: int | None = None,
-):
+) -> np.ndarray:
     """Return the family of each gene: genes connected by a chain of homologs (single linkage).
 
     Homologs are those of `nearest_homologs`, on either strand; each gene shorter than `SHORT` nt is a family.

@@ -38,6 +38,8 @@ from dnastudy.experiments.homology_plan import family_split_runs
 from dnastudy.experiments.profile import Profile
 from dnastudy.tasks.mutation_detection import CALIBRATED
 
+pytestmark = pytest.mark.slow  # trains, or searches for homologs
+
 TABLE, NETWORKS, RECURRENT = "N-grams of order 1 to 8", "Recurrent networks predict", "An LSTM predicts genes better"
 ALONE, DETECTS, PROBABILITY = "Perplexity alone", "Its LSTM detects mutations best", "The probability of a sequence"
 SPLIT, RANKING, EFFICIENCY = "A random split", "The ranking", "Four letters"

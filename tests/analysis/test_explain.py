@@ -98,6 +98,7 @@ def test_the_clearest_example_is_copied_from_two_genes_one_after_the_other(model
     assert explain.clearest_example(model, genes, TRAIN, identity.where(identity > 0.9, 0.0)).gene["id"] == "g3"
 
 
+@pytest.mark.slow
 def test_the_command(tmp_path, monkeypatch):
     monkeypatch.setenv("DNASTUDY_STORE", str(tmp_path / "store"))
     monkeypatch.setattr("dnastudy.experiments.profile.PROFILES", tmp_path)

@@ -136,6 +136,7 @@ def test_published_pages_are_executed_on_real_genes():
 
 
 @pytest.mark.realdata
+@pytest.mark.slow
 def test_stored_figures_of_the_real_genes_come_out_again(real_data):
     """Those that simulated genes are compared with."""
     if (real_data / "genes" / "train.csv").exists():

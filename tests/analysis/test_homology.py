@@ -292,6 +292,7 @@ def test_the_chart_of_the_ranking_has_three_groups_a_model(results):
     assert domains and all(set(domain) == set(MODELS) for domain in domains)
 
 
+@pytest.mark.slow
 def test_charts_are_drawn_for_the_book(results):
     charts.setup()
     chart = homology.ranking_chart(homology.ranking(results, MODELS, HAS, 100))

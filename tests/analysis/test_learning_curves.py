@@ -158,6 +158,7 @@ def test_curves_on_genes_are_of_three_groups(runs):
         assert line.family == FAMILIES[model] and line.last is line.points[-1]
 
 
+@pytest.mark.slow
 def test_groups_that_are_no_groups_are_left_out(runs):
     planned, results = runs
     for has in (np.zeros(len(HAS), bool), np.ones(len(HAS), bool)):
@@ -438,6 +439,7 @@ def test_tables_of_no_curves_have_their_columns():
 # charts
 
 
+@pytest.mark.slow
 def test_the_chart_of_curves_has_a_panel_a_group():
     lines = [
         line_of(law(SYMBOLS), noise=0.01),
@@ -457,6 +459,7 @@ def test_the_chart_of_curves_has_a_panel_a_group():
     assert ((fitted["low"] < fitted["bits"]) & (fitted["bits"] < fitted["high"])).all()
 
 
+@pytest.mark.slow
 def test_the_chart_of_excess_has_what_is_above_the_floor():
     lines = [
         line_of(law(SYMBOLS), corpus="english-4", noise=0.2),
@@ -476,6 +479,7 @@ def test_the_chart_of_excess_has_what_is_above_the_floor():
     assert domains and all(domain == ["english-4", "source-2"] for domain in domains)
 
 
+@pytest.mark.slow
 def test_charts_are_drawn_for_the_book():
     charts.setup()
     html = charts.book(learning_curve_charts.curve_chart([line_of(law(SYMBOLS), noise=0.01)], 1e8).to_dict())[

@@ -25,6 +25,7 @@ def made(tmp_path):
     return dataset, store, {"lstm": store.get(run, dataset)}
 
 
+@pytest.mark.slow
 def test_a_model_is_shipped_and_its_card_is_of_what_is_shipped(made, tmp_path, monkeypatch):
     dataset, store, chosen = made
     folder = tmp_path / "trained"
@@ -43,6 +44,7 @@ def test_a_model_is_shipped_and_its_card_is_of_what_is_shipped(made, tmp_path, m
     assert len(generate(shipped, 3, seed=1, type=types[0])) == 3
 
 
+@pytest.mark.slow
 def test_a_model_that_is_too_large_is_refused_and_nothing_is_left(made, tmp_path, monkeypatch):
     dataset, store, chosen = made
     monkeypatch.setattr(model_card, "LARGEST", 100)

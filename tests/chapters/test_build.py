@@ -102,6 +102,7 @@ def pages(project):
     return build.build(copy, project / "_build" / "quick" / "html").parent
 
 
+@pytest.mark.slow
 def test_book_is_built_beside_the_published_chapters(project, pages):
     assert pages == project / "_build" / "quick" / "html"
     assert (pages / "index.html").is_file()
@@ -172,6 +173,7 @@ def test_the_check_notices(pages, tmp_path, harm, words):
         check_book(copy, views=VIEWS[:1], patience=4)
 
 
+@pytest.mark.slow
 def test_a_warning_stops_the_book(project, pages, tmp_path):
     copy = build.assemble(project, tmp_path / "copy", project / "executed")
     (copy / "book" / "extend.md").write_text("# Extend\n\n{term}`no such word`\n")
@@ -180,6 +182,7 @@ def test_a_warning_stops_the_book(project, pages, tmp_path):
     assert not (tmp_path / "html").exists()
 
 
+@pytest.mark.slow
 def test_vendor_scripts_are_written_once(tmp_path):
     (tmp_path / "book").mkdir()
     vendor = build.prepare_static(tmp_path)

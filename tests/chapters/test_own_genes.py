@@ -12,6 +12,8 @@ from dnastudy.chapters.parameters import INJECTED
 from dnastudy.chapters.run import find_chapters
 from dnastudy.data.genes import write_genes
 
+pytestmark = pytest.mark.slow  # trains, or searches for homologs
+
 
 def _random(n: int, length: int, seed: int = 0) -> list[str]:
     random = np.random.default_rng(seed)

@@ -121,6 +121,7 @@ def test_every_mistake_is_named_at_once():
         (["-y", "threshold: 1e-3"], BAD[1][1]),
     ],
 )
+@pytest.mark.slow
 def test_plain_papermill_refuses_bad_parameters(project, options, words):
     command = [sys.executable, "-m", "papermill", "notebooks/demo.ipynb", "out.ipynb", "--no-progress-bar", *options]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -128,6 +129,7 @@ def test_plain_papermill_refuses_bad_parameters(project, options, words):
     assert f"ParameterError: {words}" in done.stderr or words in done.stderr
 
 
+@pytest.mark.slow
 def test_plain_papermill_runs_with_good_parameters_from_below_the_root(project):
     command = [
         sys.executable,
@@ -166,6 +168,7 @@ def test_opening_goes_to_the_root_or_says_why_not(project, monkeypatch):
 # --- running a chapter --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_run_chapter_is_repeatable_and_says_where_it_is(project):
     log = io.StringIO()
     given = {"threshold": 2, "names": ["c"]}
@@ -193,6 +196,7 @@ def test_run_chapter_is_repeatable_and_says_where_it_is(project):
     assert not list(Path("_build").rglob("*.ipynb"))
 
 
+@pytest.mark.slow
 def test_environment_variables_reach_the_kernel_alone(project):
     add(project, "variables", "import os\nprint(os.environ['DNASTUDY_DATA'], os.environ['DNASTUDY_CHARTS'])")
     before = dict(os.environ)
@@ -201,6 +205,7 @@ def test_environment_variables_reach_the_kernel_alone(project):
     assert dict(os.environ) == before
 
 
+@pytest.mark.slow
 def test_a_failing_cell_leaves_the_output_untouched(project):
     add(project, "broken", "raise RuntimeError('first line\\nsecond line')", "1 + 1")
     Path("out.ipynb").write_text("before")
@@ -212,6 +217,7 @@ def test_a_failing_cell_leaves_the_output_untouched(project):
     assert Path("out.ipynb").read_text() == "before"
 
 
+@pytest.mark.slow
 def test_a_slow_cell_and_a_dead_kernel_are_named(project):
     add(project, "slow", "import time; time.sleep(30)")
     with pytest.raises(ChapterError, match="slow, cell 4 of 4: a cell took longer than 4 s"):
@@ -245,12 +251,14 @@ chart = alt.Chart(pd.DataFrame({{"x": [1, 2], "y": [0.1, 0.2]}})).mark_line().en
 chart{description}"""
 
 
+@pytest.mark.slow
 def test_a_chart_without_description_stops_the_book(project):
     add(project, "mute", CHART.format(description=""))
     with pytest.raises(ChapterError, match=r"mute, cell 4 of 4: ValueError: .*alternative text"):
         run_chapter("mute", "out.ipynb", log=io.StringIO())
 
 
+@pytest.mark.slow
 def test_charts_are_pictures_in_the_book_and_digests_in_sources(project):
     add(project, "chart", CHART.format(description=".properties(description='A <rising> line')"))
     book = run_chapter("chart", "out.ipynb", log=io.StringIO())
@@ -271,6 +279,7 @@ def test_charts_are_pictures_in_the_book_and_digests_in_sources(project):
     assert subprocess.run(command, capture_output=True, check=False).returncode == 1
 
 
+@pytest.mark.slow
 def test_a_failing_source_is_left_as_it_was(project):
     add(project, "broken", "1 / 0")
     source = project / "notebooks" / "broken.ipynb"

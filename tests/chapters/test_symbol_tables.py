@@ -65,6 +65,7 @@ def exists(name: str) -> bool:
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)
+@pytest.mark.slow
 def test_symbols_are_mapped_to_names_that_exist(path):
     assert [name for name in code_names(path) if not exists(name)] == []
 
@@ -74,6 +75,7 @@ def test_the_tables_are_found():
     assert len(set(code_names(ROOT / "notebooks" / "experts.ipynb"))) > 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "expected"),
     [

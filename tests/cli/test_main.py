@@ -179,6 +179,7 @@ def test_evaluate_for_people(dnastudy, files):
     assert "score ngram" not in done.out
 
 
+@pytest.mark.slow
 def test_the_program_itself_keeps_its_streams_apart(files):
     words = [Path(sys.executable).parent / "dnastudy", *evaluate_words(files, "--set", "order=2", "smoothing=mle")]
     done = Done(*(lambda p: (p.returncode, p.stdout, p.stderr))(subprocess.run(words, capture_output=True, text=True)))
@@ -393,6 +394,7 @@ def test_a_model_that_is_not_there_or_damaged(refused, files, trained, tmp_path)
     assert "arrays.npz: damaged" in refused("score", files["test"], "--model", trained)
 
 
+@pytest.mark.slow
 def test_training_never_overwrites_what_is_no_model(refused, dnastudy, files, tmp_path):
     words = ["train", "ngram", "--train", files["a"], "--set", "order=2"]
     before = files["b"].read_bytes()
@@ -462,6 +464,7 @@ def test_version_and_no_command_at_all(dnastudy):
 # --- data ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_simulated_genes_are_the_same_for_the_same_seed(dnastudy, tmp_path):
     found = {}
     for name, seed in (("first", 3), ("second", 3), ("other", 4)):
@@ -636,6 +639,7 @@ def test_both_forms_of_a_parameter_reach_the_chapter(dnastudy, monkeypatch, tmp_
 # --- reproduce -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_reproducing_needs_the_papers_genes(refused, dnastudy, tmp_path):
     dnastudy("data", "simulate", "--out", tmp_path / "paper", "--genes", 60)
     for data in ("simulated", tmp_path / "paper"):
@@ -663,6 +667,7 @@ def test_a_figure_that_is_not_reproduced_is_a_failure(dnastudy, monkeypatch):
 
 
 @pytest.mark.realdata
+@pytest.mark.slow
 @pytest.mark.slow
 def test_the_papers_ngram_figures_are_reproduced(dnastudy, real_data):
     """Printed once for people, and again from the finished runs for programs."""

@@ -89,6 +89,7 @@ def test_only_the_papers_genes_reproduce_its_accuracies(refused):
 
 
 @pytest.mark.realdata
+@pytest.mark.slow
 def test_the_papers_accuracies_are_reproduced(dnastudy, real_data):
     """All twelve cells, the paper's figures typed from its table rather than read from the package."""
     done = dnastudy("reproduce", "mutations", "--data", real_data)
@@ -115,6 +116,7 @@ def test_every_task_is_a_command_that_lists_its_settings(dnastudy):
         assert all(key in text for key in task_class(name).Settings.model_fields)
 
 
+@pytest.mark.slow
 def test_a_trained_model_is_evaluated_on_a_task(dnastudy, refused, files, counts):
     words = ["task", "mutation-detection", "--model", counts, "--train", files["a"], "--test", files["test"]]
     words += ["--set", "pairs=20", "maxima=[1, 5]", "seeds=[3]", "replicates=100"]
@@ -157,6 +159,7 @@ def written(tmp_path):
 FAST = ["--set", "classifiers=[linear on k-mers]", "kmer_sizes=[2]", "folds=3", "replicates=100"]
 
 
+@pytest.mark.slow
 def test_generated_genes_are_set_beside_real_ones(dnastudy, written):
     words = ["quality", written["made"], "--real", written["real"], *FAST]
     found = dnastudy(*words, "--train", written["train"], "--json").json

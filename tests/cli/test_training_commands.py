@@ -16,6 +16,8 @@ from dnastudy import models
 from dnastudy.data.fasta import read_fasta
 from dnastudy.data.genes import write_genes
 
+pytestmark = pytest.mark.slow  # trains, or searches for homologs
+
 TINY = ["--set", "embedding_size=8", "hidden_size=8", "epochs=1", "n_layers=1"]
 
 

@@ -21,6 +21,7 @@ def test_json_there_and_back():
         to_json({"object": object()})
 
 
+@pytest.mark.slow
 def test_peak_memory_includes_a_large_array():
     provenance.reset_peak_memory()
     before = provenance.peak_memory_mb()

@@ -280,6 +280,7 @@ def test_simulated_text_has_the_symbols_that_are_asked_for():
 
 @pytest.mark.usefixtures("_sources_made_once")
 @pytest.mark.parametrize("corpus", BITS)
+@pytest.mark.slow
 def test_the_entropy_in_the_description_is_that_of_the_text(corpus):
     """By its definition, by walking the chain, and by what the text costs under the source itself."""
     made, dataset = source(corpus), load_corpus(corpus)

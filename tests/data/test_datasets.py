@@ -201,6 +201,7 @@ def test_one_changed_byte_and_it_is_not_the_papers(stand_in):
 
 
 @pytest.mark.realdata
+@pytest.mark.slow
 def test_the_papers_own_genes(real_data):
     found = load_dataset(str(real_data))
     assert (found.name, found.real) == ("paper", True)

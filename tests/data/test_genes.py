@@ -260,6 +260,7 @@ def random_table(seed):
     return pd.DataFrame(rows, columns=COLUMNS, dtype="str")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["genes.csv", "genes.csv.gz", "genes.fa", "genes.fasta.gz"])
 def test_round_trip(tmp_path, name):
     for seed in range(20):

@@ -50,6 +50,7 @@ def test_a_copy_is_what_its_edits_say():
         assert levenshtein(row.real, row.mutated) <= number + row.edits.count("swap")
 
 
+@pytest.mark.slow
 def test_number_kinds_and_places_of_edits_are_uniform():
     long = gene_frame(random_sequences(20, seed=6, low=200, high=201), "g")
     words = [row.split("; ") for row in make_pairs(long, 6000, 4, seed=1)["edits"]]

@@ -26,6 +26,7 @@ def facts(genes):
     return describe_part(genes)
 
 
+@pytest.mark.slow
 def test_same_table_on_every_machine(genes):
     assert table_hash(genes) == "8e8b00c0ccaf88b32d21496932c153f8e4d0756a57469e5396dadba44f70c8b1"
     assert table_hash(simulate_genes(300, seed=7)) == "e25d6acaf9acae75fe88e4157b2575cc0b23a8e3760e8dbfb1d2db77b8ccc823"
@@ -60,6 +61,7 @@ def test_symbols_tell_the_families(genes):
     assert genes["symbol"].str.startswith("SINGLE").sum() == len(genes) - len(families)
 
 
+@pytest.mark.slow
 def test_study_splits_the_genes(genes):
     splits = simulate_study(seed=1, n=4000)
     assert {name: len(part) for name, part in splits.items()} == {"train": 2400, "validation": 800, "test": 800}
@@ -68,6 +70,7 @@ def test_study_splits_the_genes(genes):
 
 
 @pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.slow
 def test_close_to_the_real_genes(seed):
     ours, real = describe_part(simulate_genes(4000, seed=seed)), REAL["parts"]["all"]
     for quantile in ("0.05", "0.25", "0.5", "0.75", "0.95"):
@@ -91,6 +94,7 @@ def test_types_are_shared_out_like_the_real_ones(facts):
             assert mine["gc"] == pytest.approx(row["gc"], abs=0.04), row["type"]
 
 
+@pytest.mark.slow
 def test_relatives_are_as_many_as_in_the_real_splits():
     try:
         mmseqs_binary()

@@ -227,6 +227,7 @@ def test_cut_off_without_a_length_is_a_break_not_another_content(server, tmp_pat
     assert len(server.seen) == 4 and (tmp_path / "file").read_bytes() == BODY
 
 
+@pytest.mark.slow
 def test_short_body_is_noticed_even_where_the_http_library_does_not(server, tmp_path, monkeypatch):
     whole = transport.requests.Response.iter_content
     cuts = [1000, None]
@@ -264,6 +265,7 @@ def test_retry_after_forms():
     assert transport._retry_after("Fri, 31 Dec 2100 23:59:59 GMT") > 1e9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", ["503", "stall+noranges", "truncate+noranges"])
 def test_permanent_fault_leaves_nothing(server, tmp_path, fault):
     server.script["/file"] = [fault] * 9

@@ -116,6 +116,7 @@ def test_a_new_family_gets_a_spare_look(monkeypatch):
     assert color == {"domain": ["n-gram", "GRU"], "range": [looks.BLUE.color, looks.SPARE[1].color]}
 
 
+@pytest.mark.slow
 def test_looks_and_labels_need_no_torch():
     code = "import sys; from dnastudy import models; from dnastudy.display.looks import family_looks; family_looks(); "
     code += "print([models.model_class(m).label_of({}) for m in models.MODELS], 'torch' in sys.modules)"

@@ -151,6 +151,7 @@ def test_families_of_one_gene_each_are_genes():
     np.testing.assert_allclose(alone, metrics.resampled_bits(SCORES, 100, 1), rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_differences_groups_and_positions_can_be_resampled_by_family():
     other = SCORES.assign(nucleotide_log_prob=SCORES["nucleotide_log_prob"] * 1.02)
     difference = metrics.paired_difference(other, SCORES, 100, 0, FAMILY)
@@ -223,6 +224,7 @@ def plain_information(sequences, distance):
     return (joint[seen] * np.log2(joint[seen] / independent[seen])).sum() - 9 / (2 * counts.sum() * math.log(2))
 
 
+@pytest.mark.slow
 def test_mutual_information_is_that_of_drawn_genes():
     genes = random_sequences(25, seed=6, low=20, high=44)
     drawn = [[gene for gene, count in zip(genes, draw, strict=True) for _ in range(count)]

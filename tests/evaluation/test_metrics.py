@@ -113,6 +113,7 @@ def test_groups_split_the_whole(scores):
     assert weighted == pytest.approx(metrics.bits_per_base(scores), rel=1e-12)
 
 
+@pytest.mark.slow
 def test_a_prequential_model_is_updated_with_each_scored_gene():
     """The second of two equal genes is predicted from the first, but not without the update."""
     genes = gene_frame(random_sequences(3, seed=3, low=100) * 2)

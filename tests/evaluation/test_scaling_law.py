@@ -56,6 +56,7 @@ def noisy(rows, seed=0, noise=0.005):
     return np.stack(curves) + random.normal(0, noise, (rows, len(SYMBOLS)))
 
 
+@pytest.mark.slow
 def test_many_curves_at_once_are_as_one_by_one():
     bits = np.vstack([noisy(12), np.sort(noisy(2, seed=1)), np.full((1, len(SYMBOLS)), 1.5)])
     together, alone = fit_power_law(SYMBOLS, bits), [fit_power_law(SYMBOLS, row) for row in bits]
@@ -74,6 +75,7 @@ def test_the_order_of_the_points_does_not_matter():
     np.testing.assert_allclose(one.at(1e7), other.at(1e7), rtol=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row", range(12))
 def test_noisy_curves_are_fitted_as_by_a_general_optimiser(row):
     bits = noisy(12, seed=5)[row]

@@ -217,6 +217,7 @@ def test_the_points_of_every_shipped_profile_can_be_made(name, dataset):
         assert known.model_dump().items() >= run.settings.items()
 
 
+@pytest.mark.slow
 def test_ids_differ_but_for_the_same_model_on_the_same_genes(profile, dataset, store, cut_at_random):
     ids = {}
     for run in [*curve_runs(profile), *text_runs(profile, dataset)]:
@@ -361,6 +362,7 @@ def test_the_test_genes_are_the_same_for_all_fractions(split, profile, dataset, 
 
 
 @needs_mmseqs
+@pytest.mark.slow
 def test_no_test_gene_of_the_family_split_has_a_homolog_in_training(profile, dataset, store):
     run = by_fraction(curve_runs(profile), "laplace", split="family")[1]
     genes, own = store.genes(run, dataset), store.genes(run.model_copy(update={"split": "own"}), dataset)
@@ -422,6 +424,7 @@ def test_a_run_on_the_family_split_says_so(profile, dataset, store, cut_at_rando
     assert again.finished(run, dataset).record == record and len(cut_at_random) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("corpus", ["english", "english-8", "english-4", "source-2"])
 @pytest.mark.parametrize("model", ["witten-bell", "lstm"])
 def test_a_point_on_a_text_is_computed(model, corpus, profile, dataset, store):

@@ -105,6 +105,7 @@ def copy(tmp_path, monkeypatch):
     return folder, reread
 
 
+@pytest.mark.slow
 def test_an_edit_of_any_file_changes_exactly_what_computes_with_it(copy, expected):
     folder, reread = copy
     before = ids()
@@ -139,6 +140,7 @@ EDITS = {
 
 
 @pytest.mark.parametrize("edit", EDITS)
+@pytest.mark.slow
 def test_named_edits(copy, edit):
     folder, reread = copy
     name, steps = EDITS[edit]

@@ -31,6 +31,7 @@ def results(tmp_path_factory):
     return {run.name: store.get(run, dataset) for run in runs}
 
 
+@pytest.mark.slow
 def test_runs_that_differ_by_their_seed_are_a_group_and_others_are_by_themselves(results):
     assert replicates.groups(results) == {"lstm": ["lstm-1", "lstm-2"], "ngram-3": ["ngram-3"]}
     assert replicates.group_of("any name", results["lstm-1"].record) == "lstm"

@@ -306,6 +306,7 @@ def complete_folders(root: Path) -> dict[str, list[str]]:
         ("facts of the scores ready", 1, ["score"]),
     ],
 )
+@pytest.mark.slow
 def test_after_a_kill_at_any_moment_nothing_half_is_taken_for_complete(
     tmp_path, store, computed, moment, fits, computed_after
 ):
@@ -331,6 +332,7 @@ def test_after_a_kill_at_any_moment_nothing_half_is_taken_for_complete(
     [("test", ["fit_model", "score"]), ("validation", ["fit_model", "score", "score"])],
     ids=["the same run", "two runs of one fit"],
 )
+@pytest.mark.slow
 def test_two_processes_that_need_a_run_at_once_compute_it_once(tmp_path, store, test, computed_once):
     runs = [LAPLACE, changed(test=test)]
     processes = [start(tmp_path, "together", run) for run in runs]

@@ -19,6 +19,8 @@ from dnastudy.data.datasets import load_dataset
 from dnastudy.experiments.store import Store
 from dnastudy.experiments.sweep import distributions, sweep, trial_table
 
+pytestmark = pytest.mark.slow  # trains, or searches for homologs
+
 FIXED = {"epochs": 1, "embedding_size": 8, "hidden_size": 8, "n_layers": 1}
 
 

@@ -21,6 +21,8 @@ from dnastudy.homology import mmseqs
 from dnastudy.homology.blast import blast_homologs, blast_programs, confirm_split
 from dnastudy.homology.mmseqs import nearest_homologs, split_by_family
 
+pytestmark = pytest.mark.slow  # trains, or searches for homologs
+
 PARTS = ["train", "validation", "test"]
 
 

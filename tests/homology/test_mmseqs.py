@@ -26,6 +26,7 @@ def found(planted):
     return nearest_homologs(*planted, threads=2).set_index("id")
 
 
+@pytest.mark.slow
 @needs_mmseqs
 @pytest.mark.parametrize(
     ("query", "nearest", "identity", "coverage", "strand"),
@@ -45,6 +46,7 @@ def test_planted(found, query, nearest, identity, coverage, strand):
 
 
 @needs_mmseqs
+@pytest.mark.slow
 def test_rows_follow_the_queries_and_repeat(planted, found):
     queries, targets = planted
     again = nearest_homologs(queries, targets, threads=1)
@@ -54,6 +56,7 @@ def test_rows_follow_the_queries_and_repeat(planted, found):
 
 
 @needs_mmseqs
+@pytest.mark.slow
 def test_nearest_is_the_most_identical():
     random = np.random.default_rng(1)
     query = letters(random, 200)
@@ -69,6 +72,7 @@ def test_nearest_is_the_most_identical():
 @needs_mmseqs
 @pytest.mark.parametrize("queries", [[], ["ACGT"], ["ACGT" * 4], ["ACGT" * 20]])
 @pytest.mark.parametrize("targets", [[], ["AC"], ["GGTTCCAACTGACTGATCGATCGGATTACAGG"]])
+@pytest.mark.slow
 def test_nothing_to_find(queries, targets):
     table = nearest_homologs(gene_frame(queries), gene_frame(targets, "t"))
     assert list(table.columns) == mmseqs.COLUMNS and len(table) == len(queries)
@@ -76,6 +80,7 @@ def test_nothing_to_find(queries, targets):
 
 
 @needs_mmseqs
+@pytest.mark.slow
 def test_no_files_are_left(planted, tmp_path, monkeypatch):
     monkeypatch.setattr(mmseqs.tempfile, "tempdir", str(tmp_path))
     nearest_homologs(*planted)
@@ -108,6 +113,7 @@ def test_binary_is_looked_for(monkeypatch, tmp_path):
 
 
 @needs_mmseqs
+@pytest.mark.slow
 def test_study_relatives_names_its_tables(planted):
     queries, targets = planted
     tables = study_homologs({"train": targets, "test": queries})
@@ -119,6 +125,7 @@ def test_study_relatives_names_its_tables(planted):
 
 @needs_mmseqs
 @pytest.mark.realdata
+@pytest.mark.slow
 def test_real_share(real_data):
     genes = {name: read_genes(real_data / "genes" / f"{name}.csv") for name in ("train_part", "test")}
     table = nearest_homologs(genes["test"], genes["train_part"])

@@ -23,6 +23,8 @@ from dnastudy.training.batches import IGNORED, Symbols
 from dnastudy.training.loop import _with_noise, train
 from dnastudy.training.recipe import Recipe
 
+pytestmark = pytest.mark.slow  # builds and trains networks of many alphabets
+
 
 @pytest.fixture(autouse=True, scope="module")
 def _one_thread():
@@ -396,6 +398,7 @@ def test_what_comes_later_is_not_seen(drawn, letters):
 
 
 @pytest.mark.parametrize("letters", [3, 4, 27])
+@pytest.mark.slow
 def test_step_by_step_is_all_at_once(drawn, letters):
     made = drawn(letters).network
     inputs = torch.randint(0, letters, (6, 70), generator=torch.Generator().manual_seed(2))
@@ -484,6 +487,7 @@ def test_noise_draws_all_letters_alike_and_leaves_the_start():
     assert torch.equal(_with_noise(inputs, 0.0, 7), inputs)
 
 
+@pytest.mark.slow
 def test_a_step_is_one_step_of_adam_on_the_mean_over_letters_and_ends():
     """The first step written out by hand, text by text, without batches, padding or parts."""
     texts = random_texts(25, 7, seed=3, low=0, high=30)

@@ -7,6 +7,8 @@ from dnastudy.data.sequences import choose, encode
 from dnastudy.models import MODELS, ModelError, create, load, model_class
 from dnastudy.models.conditional import frequent_types
 
+pytestmark = pytest.mark.slow  # trains, or searches for homologs
+
 SMALL = {"epochs": 10, "batch_tokens": 200, "learning_rate": 1e-2, "kmer_size": 2}
 SETTINGS = {
     "ngram": {"order": 3},

@@ -31,6 +31,7 @@ ALL = list(layout.FAMILIES)
     ],
     ids=str,
 )
+@pytest.mark.slow
 def test_the_slow_twin_gives_the_same_numbers(settings):
     train, more = homologous_sequences(24, seed=1), homologous_sequences(7, seed=2)
     model = create("expert", {"gate_epochs": 40, **settings}).fit(train, homologous_sequences(12, seed=3))
@@ -47,6 +48,7 @@ def test_the_slow_twin_gives_the_same_numbers(settings):
         np.testing.assert_allclose(model.log_distributions([gene])[0], twin.log_distributions(gene), atol=2e-5)
 
 
+@pytest.mark.slow
 def test_many_copies_compete_as_in_the_twin():
     """More copies and occurrences than are followed at a time."""
     train = [homologous_sequences(1, seed=s, length=60)[0] for s in range(150)]
@@ -76,6 +78,7 @@ def test_joining_one_by_one_sorts_little_and_finds_the_same():
     )
 
 
+@pytest.mark.slow
 def test_an_unrelated_gene_costs_what_it_costs_without_copies():
     """A copy model must know when it knows nothing: random genes stay at the entropy of their source."""
     train, validation, test = (
@@ -90,6 +93,7 @@ def test_an_unrelated_gene_costs_what_it_costs_without_copies():
     assert -related.mean() < 0.4
 
 
+@pytest.mark.slow
 def test_the_end_of_a_copied_gene_is_foreseen():
     """Copies end with the gene they copy, and the lengths of the genes are known."""
     train, validation, test = (homologous_sequences(150, seed=s) for s in (21, 22, 23))
@@ -143,6 +147,7 @@ def test_the_cache_of_kernels_knows_their_code(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_kernels_compile_once(tmp_path):
     """A second start takes every kernel from the cache: Numba compiles nothing."""
     code = (
@@ -171,6 +176,7 @@ def test_the_index_sorts_by_what_stands_before():
 
 
 @pytest.mark.parametrize("genes", [300, 1000, 2000])
+@pytest.mark.slow
 def test_ends_are_rare_on_any_genes(genes):
     """Newton's method must not run away: the chance of an end before a gene is small, and genes are written."""
     splits = simulate_study(seed=1, n=genes)

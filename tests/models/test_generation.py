@@ -13,6 +13,8 @@ from dnastudy.models import MODELS, ModelError, create, load, model_class
 from dnastudy.models.generation import generate
 from dnastudy.models.training_lengths import NOTE, draw_lengths, length_notes
 
+pytestmark = pytest.mark.slow  # trains, or searches for homologs
+
 TYPES = ["long", "short"]
 TRAIN = [*random_sequences(40, seed=1, low=70, high=90), *random_sequences(40, seed=2, low=20, high=25)]
 GENES = encode(TRAIN, ["long"] * 40 + ["short"] * 40)

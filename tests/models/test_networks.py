@@ -11,6 +11,8 @@ from dnastudy.data.sequences import encode
 from dnastudy.models.networks.base import KmerEmbedding
 from dnastudy.training.batches import START, Symbols
 
+pytestmark = pytest.mark.slow  # builds and trains networks of many alphabets
+
 CASES = {
     "lstm": [
         {"hidden_size": 24, "embedding_size": 8},

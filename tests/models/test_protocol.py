@@ -14,6 +14,8 @@ from dnastudy.core.errors import SettingsError
 from dnastudy.data.sequences import END, NUCLEOTIDES, encode, map_parts
 from dnastudy.models import MODELS, ModelError, base, create
 
+pytestmark = pytest.mark.slow  # trains, or searches for homologs
+
 TRAIN = random_sequences(150, seed=1, low=1)
 TEST = ["", "A", "ACGT", "TTTTTTTTTTTTTTTT", *random_sequences(30, seed=2)]
 SMALL = {"epochs": 1, "batch_tokens": 2000}

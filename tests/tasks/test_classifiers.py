@@ -30,6 +30,7 @@ def _two_kinds(n, seed):
 
 
 @pytest.mark.parametrize("name", BASELINES)
+@pytest.mark.slow
 def test_a_motif_is_found(name):
     train, labels = _two_kinds(300, 1)
     test, truth = _two_kinds(100, 2)
@@ -63,6 +64,7 @@ def test_features_are_kmer_frequencies_and_log_length():
 
 
 @pytest.mark.parametrize("name", [name for name in MODELS if name != "conditional"])
+@pytest.mark.slow
 def test_every_model_embeds(name):
     train, labels = _two_kinds(80, 1)
     model = create(name, SETTINGS.get(name, {})).fit(train, train[:20])

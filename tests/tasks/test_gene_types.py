@@ -37,6 +37,7 @@ def _task_input(dataset, name="ngram", settings=None, conditional=True):
     return TaskInput(model, dataset, dataset.validation, lambda: None, lambda: both)
 
 
+@pytest.mark.slow
 def test_a_good_model_of_easy_types(dataset):
     result = GeneTypes(SMALL).run(_task_input(dataset, settings={"order": 2}))
     assert result.facts["types"] == ["rich", "poor"]
@@ -51,6 +52,7 @@ def test_a_good_model_of_easy_types(dataset):
     assert totals["train on generated"] == (dataset.test["type"] != "rare").sum()
 
 
+@pytest.mark.slow
 def test_genes_of_the_uniform_model_are_not_recognised(dataset):
     scores = GeneTypes(SMALL).run(_task_input(dataset, "uniform")).tables["scores"].set_index("what")
     assert scores.loc["recovered", "accuracy"] < 0.75
@@ -68,6 +70,7 @@ def test_without_two_types_the_tables_are_empty(dataset):
             assert all(table.empty for table in result.tables.values())
 
 
+@pytest.mark.slow
 def test_validation_genes_may_have_no_types(dataset):
     splits = {**dataset.splits, "validation": dataset.validation.assign(type="")}
     unlabelled = Dataset("own", "genes of a test", splits, "training and validation genes")
@@ -82,6 +85,7 @@ def test_a_classifier_trained_on_one_type_predicts_that_type(dataset):
     assert set(task._trained_on(["ACGT", "AC"], ["poor", "poor"], test, ["rich", "poor"])[1]) == {"poor"}
 
 
+@pytest.mark.slow
 def test_reference_rows(dataset):
     scores = GeneTypes(SMALL).reference(dataset).tables["scores"].set_index("what")
     assert {"linear on k-mers", "gradient boosting on k-mers", "convolutional network", "recovered: real genes",

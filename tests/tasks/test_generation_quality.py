@@ -31,6 +31,7 @@ def _measures(result, name):
     return table[table["set"] == name].set_index("measure")
 
 
+@pytest.mark.slow
 def test_sets_of_known_quality(dataset):
     random = np.random.default_rng(0)
     sets = {
@@ -60,6 +61,7 @@ def test_sets_of_known_quality(dataset):
     assert ((table["low"] <= table["value"] + 1e-9) & (table["value"] <= table["high"] + 1e-9)).all()
 
 
+@pytest.mark.slow
 def test_the_sets_of_a_model(dataset):
     model = fit_model("ngram", {"order": 2}, TRAIN, None)[0]
     task = GenerationQuality(SMALL)
@@ -78,6 +80,7 @@ def test_the_sets_of_a_model(dataset):
     assert set(sets) == {"temperature 1"}, "without an end symbol all lengths are those of real genes"
 
 
+@pytest.mark.slow
 def test_the_reference_rows_are_real_genes_and_their_shuffles(dataset):
     measures = GenerationQuality(SMALL).reference(dataset)
     real, mixed = (_measures(measures, name)["value"] for name in ("real genes", "shuffled real genes"))
@@ -95,6 +98,7 @@ def test_families_are_chains_of_homologs_on_either_strand():
     assert labels.tolist() == [0, 1, 0, 0, 2, 3]
 
 
+@pytest.mark.slow
 def test_a_single_family_has_no_area_under_the_curve():
     """There are too few families to train on some and classify the others."""
     base = TRAIN[0] + TEST[0]
@@ -106,6 +110,7 @@ def test_a_single_family_has_no_area_under_the_curve():
     assert measures.set_index("measure").loc["families per gene", "value"] == pytest.approx(1 / 20)
 
 
+@pytest.mark.slow
 def test_kmers_longer_than_every_gene_have_no_divergence():
     measures = GenerationQuality({**SMALL, "kmer_sizes": [2, 9]}).compare(
         {"short": ["ACGTACG"] * 20}, gene_frame(TEST), None

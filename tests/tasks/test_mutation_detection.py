@@ -138,6 +138,7 @@ def _profile():
     return load_profile("quick", tasks=SETTINGS, bootstrap_replicates=100)
 
 
+@pytest.mark.slow
 def test_a_result_is_computed_once(dataset, tmp_path, monkeypatch):
     store, run, task = Store(tmp_path), Run(name="counts", model="ngram"), create_task("mutation-detection", _profile())
     log = []
@@ -168,6 +169,7 @@ def test_a_result_is_computed_once(dataset, tmp_path, monkeypatch):
     assert other.record["id"] != first.record["id"]
 
 
+@pytest.mark.slow
 def test_a_model_trained_on_validation_genes_is_not_calibrated_on_them(dataset, tmp_path):
     task = create_task("mutation-detection", _profile())
     result = run_task(Store(tmp_path), task, Run(name="j", model="expert", update=["validation"]), dataset)

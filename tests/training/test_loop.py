@@ -111,6 +111,7 @@ def test_inputs_and_targets(end):
 # arithmetic
 
 
+@pytest.mark.slow
 def test_a_step_is_one_step_of_adam_on_the_mean_over_all_symbols():
     """The first step written out by hand, gene by gene, without batches, padding or parts."""
     recipe = Recipe(epochs=1, batch_genes=len(GENES), micro_batch_tokens=500, warmup=0.0, schedule="constant",
@@ -133,12 +134,14 @@ def test_a_step_is_one_step_of_adam_on_the_mean_over_all_symbols():
         torch.testing.assert_close(a, b, rtol=0, atol=2e-5)
 
 
+@pytest.mark.slow
 def test_computing_a_batch_in_parts_changes_nothing(tmp_path):
     for name, micro in (("whole", 100_000), ("parts", 200)):
         fitted({"dropout": 0.0, "token_corruption": 0.0, "micro_batch_tokens": micro}, tmp_path / name)
     np.testing.assert_allclose(losses(tmp_path / "whole"), losses(tmp_path / "parts"), rtol=2e-5)
 
 
+@pytest.mark.slow
 def test_the_rate_rises_and_falls(tmp_path):
     fitted({"warmup": 0.5, "learning_rate": 0.01}, tmp_path)
     rates = np.array([float(row["learning_rate"]) for row in log_of(tmp_path) if row["learning_rate"]])
@@ -148,6 +151,7 @@ def test_the_rate_rises_and_falls(tmp_path):
     assert rates[-1] == pytest.approx(0.01 * 0.02, rel=1e-6)
 
 
+@pytest.mark.slow
 def test_the_best_epoch_is_kept_and_training_stops_early(tmp_path):
     # so high a rate on so few genes: the validation loss soon rises
     model = fitted({"epochs": 40, "learning_rate": 0.03, "schedule": "constant", "patience": 3, "dropout": 0.0,
@@ -160,6 +164,7 @@ def test_the_best_epoch_is_kept_and_training_stops_early(tmp_path):
     assert math.exp(-held_out.mean()) == pytest.approx(min(validation), rel=1e-6)
 
 
+@pytest.mark.slow
 def test_it_learns_the_entropy_of_a_source():
     """A source of which each nucleotide depends on the one before: no model can have less, and these get there."""
     source = np.random.default_rng(5)
@@ -199,6 +204,7 @@ def test_what_is_random_elsewhere_is_left_alone():
     torch.testing.assert_close(torch.rand(3), expected)
 
 
+@pytest.mark.slow
 def test_seeds_differ_and_repeat():
     weights = [fitted({"epochs": 1, "seed": seed}).num_parameters and fitted({"epochs": 1, "seed": seed})._arrays()
                for seed in (1, 1, 2)]  # fmt: skip
@@ -206,6 +212,7 @@ def test_seeds_differ_and_repeat():
     assert any((weights[0][k] != weights[2][k]).any() for k in weights[0])
 
 
+@pytest.mark.slow
 def test_bfloat16_learns_about_the_same(tmp_path):
     for precision in ("32-true", "bf16-mixed"):
         fitted({"precision": precision, "dropout": 0.0, "token_corruption": 0.0, "epochs": 3}, tmp_path / precision)
@@ -230,6 +237,7 @@ def _rows(folder):
     return path.read_bytes().count(b"\n") - 1 if path.exists() else -1
 
 
+@pytest.mark.slow
 @pytest.mark.slow
 def test_a_training_killed_at_twenty_points_ends_with_the_same_bits(tmp_path):
     """SIGKILL at random moments, while it steps, validates or writes; each time it goes on from its checkpoint."""
@@ -264,6 +272,7 @@ def test_a_training_killed_at_twenty_points_ends_with_the_same_bits(tmp_path):
     assert [p.name for p in (tmp_path / "killed").iterdir() if p.name.startswith(".")] == []
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_another_training_is_kept_and_said(tmp_path):
     fitted({}, tmp_path, fingerprint="one")
     before = (tmp_path / checkpoint.NAME).read_bytes()
@@ -273,6 +282,7 @@ def test_a_checkpoint_of_another_training_is_kept_and_said(tmp_path):
 
 
 @pytest.mark.parametrize(("rate", "has_checkpoint"), [(1e6, False), (100, True)])
+@pytest.mark.slow
 def test_a_loss_that_explodes_stops_with_step_genes_and_checkpoint(rate, has_checkpoint, tmp_path):
     settings = {"learning_rate": rate, "grad_clip": 0.0, "warmup": 0.9, "epochs": 30, "n_layers": 1, "dropout": 0.0}
     with pytest.raises(TrainingError) as caught:
@@ -338,6 +348,7 @@ def test_nothing_to_learn_from_is_said():
         models.create("lstm", TINY).fit(["", ""])
 
 
+@pytest.mark.slow
 def test_progress_and_tensorboard(tmp_path):
     seen = []
     models.create("lstm", TINY).fit_long(GENES, HELD_OUT, Workspace(tmp_path, tensorboard=True), seen.append)
@@ -376,6 +387,7 @@ def _with_processes(n, folder):
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_two_processes_learn_what_one_does(tmp_path):
     one, two = (_with_processes(n, tmp_path / str(n)) for n in (1, 2))
     assert two.notes["training"]["processes"] == 2
@@ -402,6 +414,7 @@ def test_presets_are_the_papers_trials():
 
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
+@pytest.mark.slow
 def test_a_compiled_network_learns_the_same(tmp_path, monkeypatch):
     settings = {"d_model": 16, "n_layers": 1, "n_heads": 2, "epochs": 1, "dropout": 0.0, "kmer_size": 2}
     for name in ("plain", "compiled"):
