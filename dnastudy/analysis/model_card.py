@@ -24,12 +24,12 @@ CARD = "README.md"
 
 
 def ship(
-    chosen: Mapping[str, Result], test: pd.DataFrame, relatives: pd.DataFrame, replicates: int, folder: Path = TRAINED
+    chosen: Mapping[str, Result], test: pd.DataFrame, homologs: pd.DataFrame, replicates: int, folder: Path = TRAINED
 ) -> None:
     """Ship neural models under the names given, and write the card of all.
 
-    Weights are rounded to half precision, and the card has the figures of what is shipped. ``relatives`` as
-    `Store.relatives` gives them. Raises ModelError if a model is too large to come with a package.
+    Weights are rounded to half precision, and the card has the figures of what is shipped. ``homologs`` as
+    `Store.homologs` gives them. Raises ModelError if a model is too large to come with a package.
     """
     parts = [_HEAD]
     for kind, result in chosen.items():
@@ -44,16 +44,16 @@ def ship(
             if size > LARGEST:
                 raise ModelError(f"{name}: {size:,} bytes, and at most {LARGEST:,} come with the package")
         scores = scoring.score(models.load(folder / kind), test)
-        parts.append(_card(kind, name, result, scores, relatives, replicates, size))
+        parts.append(_card(kind, name, result, scores, homologs, replicates, size))
     atomic_write(folder / CARD, "\n".join([*parts, _LIMITS]))
 
 
-def _card(kind, name, result: Result, scores: pd.DataFrame, relatives: pd.DataFrame, replicates, size) -> str:
+def _card(kind, name, result: Result, scores: pd.DataFrame, homologs: pd.DataFrame, replicates, size) -> str:
     record, found = result.record, metrics.summarise(scores, replicates)
     settings, course = record["settings"], record["training"]
     low, high = found["interval"]
-    has = np.where(relatives["identity"] > 0, "with", "without")
-    groups = metrics.by_group(scores, has, replicates).itertuples()
+    has_homolog = np.where(homologs["identity"] > 0, "with", "without")
+    groups = metrics.by_group(scores, has_homolog, replicates).itertuples()
     near = ", ".join(
         f"{row.nucleotide_perplexity:.3f} on the {row.genes:,} test genes {row.group} one" for row in groups
     )
@@ -75,7 +75,7 @@ def _card(kind, name, result: Result, scores: pd.DataFrame, relatives: pd.DataFr
 | gene types it can be asked for | {types} |
 | test genes | nucleotide perplexity {found["nucleotide_perplexity"]:.4f} ({low:.4f} to {high:.4f}), \
 {found["bits_per_base"]:.4f} bits per base, {found["genes"]:,} genes |
-| relatives | perplexity {near} among the training genes |
+| homologs | perplexity {near} among the training genes |
 """
 
 
@@ -91,6 +91,6 @@ _LIMITS = """## Limits
   They say nothing about long genes, other species, or the effect of a variant.
 - Small networks, trained for minutes. The expert model of this package predicts genes far better; it is not shipped, as
   it would have to carry its training genes.
-- The test genes have relatives among the training genes: see the last line of each table.
+- The test genes have homologs among the training genes: see the last line of each table.
 - What they write resembles genes in composition, not in function.
 """

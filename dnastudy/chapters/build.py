@@ -87,8 +87,8 @@ def build(source: Path | str, output: Path | str | None = None, quiet: bool = Tr
     log.write_text("".join(lines))
     if process.returncode:
         plain = [re.sub(r"\x1b\[[\d;]*m", "", line).strip() for line in lines]
-        found = [line for line in plain if re.search(r"\b(WARNING|ERROR|CRITICAL)\b|error:", line)]
-        shown = list(dict.fromkeys(found))[:20] or plain[-20:]
+        warnings = [line for line in plain if re.search(r"\b(WARNING|ERROR|CRITICAL)\b|error:", line)]
+        shown = list(dict.fromkeys(warnings))[:20] or plain[-20:]
         raise BookError("the book has warnings:\n" + "\n".join(shown) + f"\n(see {log})")
     pages = source / "_build" / "html"
     if output is not None and Path(output).resolve() != pages:
@@ -151,10 +151,10 @@ def network_references(html_dir: Path | str) -> list[tuple[str, str]]:
         ],
         "*.css": [rf"(?:url\(|@import\s+)[\"']?{remote}"],
     }
-    found = set()
+    addresses = set()
     for kind, expressions in patterns.items():
         for path in html_dir.rglob(kind):
             text = path.read_text(encoding="utf-8", errors="replace")
             page = path.relative_to(html_dir).as_posix()
-            found |= {(page, address) for pattern in expressions for address in re.findall(pattern, text)}
-    return sorted(found)
+            addresses |= {(page, address) for pattern in expressions for address in re.findall(pattern, text)}
+    return sorted(addresses)

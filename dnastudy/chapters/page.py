@@ -38,8 +38,8 @@ class Page(Study):
 
     def command(self) -> str:
         """The papermill command that makes this page again."""
-        given = {key: value for key, value in self.parameters.model_dump().items() if value not in ("", [])}
-        words = " ".join(f"-p {key} {value}" for key, value in given.items())
+        changed = {key: value for key, value in self.parameters.model_dump().items() if value not in ("", [])}
+        words = " ".join(f"-p {key} {value}" for key, value in changed.items())
         return f"papermill notebooks/{self.name}.ipynb my_{self.name}.ipynb {words}"
 
     def rerun(self) -> Any:
@@ -67,12 +67,12 @@ class Page(Study):
             return ""
         records = [result.record for result in self.results.values()]
         spent = sum(record["seconds"]["fit"] + record["seconds"]["score"] for record in records)
-        tasks = [outcome.record["seconds"] for outcome in self.task_runs.values()]
-        asked = f" and {len(tasks)} outcomes of real-life tasks, {duration(sum(tasks))}," if tasks else ""
+        tasks = [task_run.record["seconds"] for task_run in self.task_runs.values()]
+        of_tasks = f" and {len(tasks)} results of tasks, {duration(sum(tasks))}," if tasks else ""
         took = time.perf_counter() - self.opened
         return (
             f"Computed on {surroundings()['device']} at commit `{git_commit()}`: {len(records)} runs, "
-            f"{duration(spent)} of fitting and scoring,{asked} when they were first computed; "
+            f"{duration(spent)} of fitting and scoring,{of_tasks} when they were first computed; "
             f"this page took {took:.0f} s.\n\n"
         )
 
@@ -95,12 +95,12 @@ class Page(Study):
         rows += [
             {
                 "run": name,
-                "id": outcome.record["id"],
-                "commit": outcome.record["commit"],
-                "task, s": outcome.record["seconds"],
-                "peak memory, MB": outcome.record["peak_memory_mb"],
+                "id": task_run.record["id"],
+                "commit": task_run.record["commit"],
+                "task, s": task_run.record["seconds"],
+                "peak memory, MB": task_run.record["peak_memory_mb"],
             }
-            for name, outcome in self.task_runs.items()
+            for name, task_run in self.task_runs.items()
         ]
         if self.task_runs:
             formats["task, s"] = ".1f"
@@ -110,7 +110,7 @@ class Page(Study):
 def open_page(name: str, namespace: Mapping[str, Any]) -> Page:
     """Open the chapter ``name``: check its parameters, load its profile and genes.
 
-    Raises ParameterError, ModelError or DataError with what to change.
+    Raises ParameterError, SettingsError or DataError with what to change.
     """
     parameters = open_chapter(namespace).parameters
     profile = load_profile(parameters.profile, **({"data": parameters.data} if parameters.data else {}))

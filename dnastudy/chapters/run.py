@@ -58,18 +58,18 @@ def open_chapter(namespace: Mapping[str, Any]) -> Chapter:
     """
     history = [str(source).strip() for source in namespace.get("In", [])]
     start = max((position for position, source in enumerate(history) if source.startswith(HEADER)), default=None)
-    given = {}
+    values = {}
     if start is not None:
         model = parameters_model(history[start])
         for source in history[start + 1 :]:
             if source.splitlines()[:1] == [INJECTED]:
-                given |= {name: namespace[name] for name in assigned_names(source)}
+                values |= {name: namespace[name] for name in assigned_names(source)}
     elif types := _annotations(namespace):  # nbval keeps no history, and injects nothing
         model = schema({name: (kind, ...) for name, kind in types.items()})
     else:
         raise ChapterError(f"run the parameters cell first: the one that begins with '{HEADER}'")
-    given |= {name: namespace[name] for name in model.model_fields if name in namespace}
-    parameters = check_parameters(model, given)
+    values |= {name: namespace[name] for name in model.model_fields if name in namespace}
+    parameters = check_parameters(model, values)
     root = find_root()
     os.chdir(root)
 
@@ -81,10 +81,10 @@ def open_chapter(namespace: Mapping[str, Any]) -> Chapter:
 
 def _annotations(namespace: Mapping[str, Any]) -> dict[str, Any]:
     """Types of the annotated names; from Python 3.14 on a namespace holds a function that gives them."""
-    found = namespace.get("__annotations__")
-    if not found and callable(given := namespace.get("__annotate__")):
-        found = given(1)
-    return dict(found or {})
+    annotations = namespace.get("__annotations__")
+    if not annotations and callable(annotate := namespace.get("__annotate__")):
+        annotations = annotate(1)
+    return dict(annotations or {})
 
 
 def run_chapter(

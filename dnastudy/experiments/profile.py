@@ -131,11 +131,11 @@ def load_profile(name: str, **changes: Any) -> Profile:
         known = ", ".join(sorted(p.stem for p in PROFILES.glob("*.yaml")))
         raise SettingsError(f"unknown profile {name!r} (known: {known}, or a YAML file)")
     try:
-        given = yaml.safe_load(path.read_text()) or {}
+        values = yaml.safe_load(path.read_text()) or {}
     except yaml.YAMLError as error:
         raise SettingsError(f"{path}: not YAML ({error})") from error
-    if not isinstance(given, dict):
+    if not isinstance(values, dict):
         raise SettingsError(f"{path}: a profile is a mapping of settings")
-    profile = Profile.parse({**given, **changes}, f"profile {path.name}")
+    profile = Profile.parse({**values, **changes}, f"profile {path.name}")
     profile.check_models()
     return profile
