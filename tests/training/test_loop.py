@@ -381,7 +381,7 @@ def _with_processes(n, folder):
     paths = {"tests": str(ROOT / "tests" / "training"), "helpers": str(ROOT / "tests"), "folder": str(folder)}
     script.write_text(SCRIPT.format(**paths))
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={n}"]
-    done = subprocess.run([*launcher, str(script)], capture_output=True, text=True, timeout=300)
+    done = subprocess.run([*launcher, str(script)], capture_output=True, text=True, timeout=1800)
     assert done.returncode == 0, done.stderr[-3000:]
     return models.load(folder / "model")
 
