@@ -13,10 +13,10 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
-from dnastudy.analysis import homology, learning_curves
+from dnastudy.analysis import homology, learning_curve_statistics
 from dnastudy.analysis.findings import results_block
 from dnastudy.analysis.headline import FINDINGS, published, published_task
-from dnastudy.analysis.learning_curve_chapter import TRAINING_SHARE
+from dnastudy.analysis.learning_curves import TRAINING_SHARE
 from dnastudy.analysis.mutations import papers_means
 from dnastudy.core.provenance import from_json
 from dnastudy.data.datasets import Dataset, paper
@@ -68,11 +68,11 @@ def learning_values(profile: Profile, dataset: Dataset, store: Store) -> dict[st
         gap = difference({**results, **family}, names, [best_order], profile.bootstrap_replicates)
         second = homology.short_label(family[best_order].record)
         pairs.append({"first": first, "second": second, "split": homology.FAMILY, "seeds": len(names), **gap})
-    lines = learning_curves.gene_lines(results, points, has_homolog, replicates)
+    lines = learning_curve_statistics.gene_lines(results, points, has_homolog, replicates)
     texts_and_genes = [
-        learning_curves.among_corpora(line)
-        for line in [*learning_curves.text_lines(results, texts, replicates), *lines]
-        if line.group != learning_curves.OWN_WITHOUT
+        learning_curve_statistics.among_corpora(line)
+        for line in [*learning_curve_statistics.text_lines(results, texts, replicates), *lines]
+        if line.group != learning_curve_statistics.OWN_WITHOUT
     ]
     return {
         "genes": dataset.description,
@@ -90,11 +90,11 @@ def learning_values(profile: Profile, dataset: Dataset, store: Store) -> dict[st
             for name, run in (("best", best), ("best single order", best_order))
         },
         "doubling": [{"group": line.group, "label": line.label, "gain": float(line.doubling[0])} for line in lines],
-        "backtest": learning_curves.backtest_rows(lines).to_dict("records"),
-        "extrapolation": learning_curves.extrapolation_rows(
+        "backtest": learning_curve_statistics.backtest_rows(lines).to_dict("records"),
+        "extrapolation": learning_curve_statistics.extrapolation_rows(
             lines, paper()["data"]["nucleotides"] * TRAINING_SHARE
         ).to_dict("records"),
-        "efficiency": learning_curves.efficiency_rows(texts_and_genes).to_dict("records"),
+        "efficiency": learning_curve_statistics.efficiency_rows(texts_and_genes).to_dict("records"),
     }
 
 
@@ -265,7 +265,7 @@ def _split(learning: Mapping[str, Any]) -> Claim:
     )
 
 
-HOMOLOGY = ("relatives", "What the models remember")
+HOMOLOGY = ("homology", "What the models remember")
 
 
 def _ranking(learning: Mapping[str, Any]) -> Claim:
@@ -316,7 +316,11 @@ def _data_efficiency(learning: Mapping[str, Any]) -> Claim:
             for model, (every, four) in zip(models, pairs, strict=True)
         )
     return Claim(
-        "Four letters do not make models less hungry for data", verdict, number, "curves", "How much data genes take"
+        "Four letters do not make models less hungry for data",
+        verdict,
+        number,
+        "learning_curves",
+        "How much data genes take",
     )
 
 
@@ -346,12 +350,16 @@ def answers(root: Path) -> list[str]:
     )
     gains = {(row["label"], row["group"]): row["gain"] for row in learning["doubling"]}
     label = rows.xs(homology.OWN_SPLIT, level="group")["nucleotide_perplexity"].idxmin()
-    if (label, learning_curves.BY_FAMILY) in gains:
-        random, family = gains[label, learning_curves.OWN_ALL], gains[label, learning_curves.BY_FAMILY]
+    if (label, learning_curve_statistics.BY_FAMILY) in gains:
+        random, family = (
+            gains[label, learning_curve_statistics.OWN_ALL],
+            gains[label, learning_curve_statistics.BY_FAMILY],
+        )
         network = ""
-        if label != "LSTM" and ("LSTM", learning_curves.BY_FAMILY) in gains:
+        if label != "LSTM" and ("LSTM", learning_curve_statistics.BY_FAMILY) in gains:
             random_lstm, family_lstm = (
-                gains["LSTM", group] for group in (learning_curves.OWN_ALL, learning_curves.BY_FAMILY)
+                gains["LSTM", group]
+                for group in (learning_curve_statistics.OWN_ALL, learning_curve_statistics.BY_FAMILY)
             )
             network = f", the LSTM {random_lstm:.3f} and {family_lstm:.3f}"
         text.append(

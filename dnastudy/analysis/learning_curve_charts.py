@@ -1,4 +1,4 @@
-"""Charts of the chapter on learning curves, from finished lines and rows (see `learning_curves`)."""
+"""Charts of the chapter on learning curves, from finished lines and rows (see `learning_curve_statistics`)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from dnastudy.analysis.learning_curves import Line
+from dnastudy.analysis.learning_curve_statistics import Line
 from dnastudy.display.charts import loose, model_scale, series_scale
 from dnastudy.evaluation import bootstrap
 

@@ -13,7 +13,7 @@ from dnastudy.core.provenance import git_commit
 from dnastudy.data.datasets import DATA_VARIABLE
 from dnastudy.experiments.profile import load_profile
 
-LEARNING_CHAPTERS = {"relatives", "curves"}
+LEARNING_CHAPTERS = {"homology", "learning_curves"}
 """Chapters whose figures and precomputed runs are published with them."""
 
 

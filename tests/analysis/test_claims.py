@@ -13,7 +13,7 @@ pytest.importorskip("altair")
 from helpers import ROOT, english
 from test_homology import HAS, LENGTHS, SETTINGS, finished
 
-from dnastudy.analysis import homology, learning_curves
+from dnastudy.analysis import homology, learning_curve_statistics
 from dnastudy.analysis.claims import (
     CONFIRMED,
     LEARNING,
@@ -357,7 +357,7 @@ def test_figures_on_learning_are_of_all_points(values, dataset, store):
     assert [p["first"] for p in beside] == PUBLISHED_NETWORKS and {p["split"] for p in beside} == {homology.FAMILY}
     assert {pair["split"] for pair in values["pairs"]} == {"own", "family"}
     for row in values["doubling"]:
-        if row["group"] == learning_curves.OWN_ALL:
+        if row["group"] == learning_curve_statistics.OWN_ALL:
             assert row["gain"] == pytest.approx(0.02 * 2 * (LENGTHS * HAS).sum() / LENGTHS.sum(), abs=0.003)
     groups = {row["corpus"] for row in values["efficiency"]}
     assert groups == {"english", "english-4", "source-2", "genes, random split", "genes, split by family"}
@@ -505,7 +505,7 @@ def test_answers_are_of_the_records(copy, values):
     assert f"{values['family_split']['best']['nucleotide_perplexity']:.3f}" in text[1]
     assert values["family_split"]["best"]["label"] in text[1]
     gains = {row["group"]: row["gain"] for row in values["doubling"] if row["label"] == "expert mixture"}
-    for group in (learning_curves.OWN_ALL, learning_curves.BY_FAMILY):
+    for group in (learning_curve_statistics.OWN_ALL, learning_curve_statistics.BY_FAMILY):
         assert f"{gains[group]:.3f}" in text[2]
 
 

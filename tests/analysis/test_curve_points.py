@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dnastudy.analysis.learning_curves import fit_curve, points
+from dnastudy.analysis.learning_curve_statistics import fit_curve, points
 from dnastudy.evaluation import metrics
 from dnastudy.experiments.curve_plan import curve_runs
 from dnastudy.experiments.profile import Profile
