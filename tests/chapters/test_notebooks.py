@@ -37,6 +37,11 @@ def test_a_notebook_calls_analysis_and_holds_no_logic(path):
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+def test_a_notebook_opens_its_own_page(path):
+    assert f'open_page("{path.stem}", globals())' in code_cells(path)[1].source
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 def test_only_cells_that_show_times_or_machines_are_ignored(path):
     ignored = {cell.id for cell in code_cells(path) if "nbval-ignore-output" in cell.metadata.get("tags", [])}
     assert ignored <= IGNORED
