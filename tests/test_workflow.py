@@ -16,7 +16,7 @@ from helpers import HANG, ROOT, SMALL, wait_for, write_small_profile
 
 from dnastudy.chapters.run import find_chapters
 from dnastudy.experiments.curve_plan import grid
-from dnastudy.experiments.plan import Run, all_runs
+from dnastudy.experiments.plan import TOGETHER, Run, all_runs, jobs
 from dnastudy.experiments.profile import load_profile
 
 pytestmark = pytest.mark.slow
@@ -36,6 +36,11 @@ def _environment() -> dict[str, str]:
 def _runs() -> list[Run]:
     profile = load_profile("quick", **SMALL)
     return [*all_runs(profile), *grid(profile)]
+
+
+def _jobs() -> dict[str, list[str]]:
+    profile = load_profile("quick", **SMALL)
+    return {**jobs("", all_runs(profile)), **jobs("curve-", grid(profile))}
 
 
 def _copy(folder: Path) -> Path:
@@ -97,9 +102,18 @@ def test_a_killed_study_continues(killed):
     assert len(before) >= 5
     after = _written(folder)
     assert before.items() <= after.items(), "finished runs were computed again"
-    written = {path.stem for path in (folder / "_build" / PROFILE / "runs").glob("*.json")}
-    assert written == {run.name for run in _runs()}
+    records = [path.read_text() for path in (folder / "_build" / PROFILE / "runs").glob("*.jsonl")]
+    written = [json.loads(line)["name"] for line in "".join(records).splitlines()]
+    assert sorted(written) == sorted(run.name for run in _runs())
     assert len(after) >= len(all_runs(load_profile("quick", **SMALL)))
+
+
+def test_every_run_is_in_one_job():
+    assert sorted(name for names in _jobs().values() for name in names) == sorted(run.name for run in _runs())
+    models = {run.name: run.model for run in _runs()}
+    for job, names in _jobs().items():
+        assert 1 <= len(names) <= TOGETHER
+        assert names == [job] or {models[name] for name in names} <= {"ngram", "uniform"}, "trainings share no job"
 
 
 def test_the_study_prints_where_the_book_is_and_shows_progress(killed):
@@ -120,7 +134,7 @@ def test_a_job_without_networks_does_not_wait_for_torch(killed):
     folder, *_ = killed
     code = (
         "import sys; from dnastudy.cli.jobs import run as job_run; from pathlib import Path\n"
-        f"for name in ('mle-1', 'witten-bell-5', 'expert'): job_run(name, Path('again.json'), '{PROFILE}.yaml')\n"
+        f"job_run(Path('again.jsonl'), ['mle-1', 'witten-bell-5', 'expert'], '{PROFILE}.yaml')\n"
         "print('torch' in sys.modules)"
     )
     done = subprocess.run(
@@ -179,7 +193,7 @@ def test_a_dry_run_for_a_cluster_lists_all_jobs(cluster, tmp_path):
     done = _study(folder, "--executor-profile", f"workflow/profiles/{cluster}", "--dry-run")
     assert done.returncode == 0, done.stdout[-3000:]
     assert "This was a dry-run" in done.stdout
-    assert re.search(rf"^run +{len(_runs())}$", done.stdout, re.MULTILINE)
+    assert re.search(rf"^run +{len(_jobs())}$", done.stdout, re.MULTILINE)
 
 
 @pytest.mark.browser

@@ -63,7 +63,7 @@ def main() -> None:
     while (waiting or going) and time.monotonic() < deadline:
         while waiting and len(going) < given.parallel:
             run = waiting.pop(0)
-            command = [sys.executable, "-m", "dnastudy", "job", "run", run.name, str(given.out / f"{run.name}.json")]
+            command = [sys.executable, "-m", "dnastudy", "job", "run", str(given.out / f"{run.name}.jsonl"), run.name]
             log = (given.out / f"{run.name}.log").open("w")
             command += ["--profile", given.profile]
             going[run.name] = run, subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=environment)

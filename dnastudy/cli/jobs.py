@@ -23,20 +23,23 @@ def data(out: Path, profile: ProfileName = "quick") -> None:
 
 
 @command(app)
-def run(name: str, out: Path, profile: ProfileName = "quick") -> None:
-    """Compute one run of a profile, evaluate its model on the tasks, and write its record."""
+def run(out: Path, names: list[str], profile: ProfileName = "quick") -> None:
+    """Compute runs of a profile, evaluate their models on the tasks, and write their records, one a line."""
     from dnastudy.core.atomic import atomic_write
-    from dnastudy.core.provenance import to_json
+    from dnastudy.core.provenance import json_line
     from dnastudy.experiments.curve_plan import find_any
     from dnastudy.experiments.store import Store
     from dnastudy.experiments.task_runs import run_tasks
 
-    settings = load_profile(profile)
-    planned, dataset, store = find_any(settings, name), settings.dataset(), Store()
-    record = store.get(planned, dataset, say).record
-    task_runs = run_tasks(store, settings, [planned], dataset, say)
-    tasks = {task: runs[name].record["id"] for task, runs in task_runs.items() if name in runs}
-    atomic_write(out, to_json({**record, "tasks": tasks}))
+    settings, store = load_profile(profile), Store()
+    dataset, records = settings.dataset(), []
+    for name in names:
+        planned = find_any(settings, name)
+        record = store.get(planned, dataset, say).record
+        task_runs = run_tasks(store, settings, [planned], dataset, say)
+        tasks = {task: runs[name].record["id"] for task, runs in task_runs.items() if name in runs}
+        records.append({**record, "tasks": tasks})
+    atomic_write(out, "".join(f"{json_line(record)}\n" for record in records))
 
 
 @command(app)

@@ -56,6 +56,11 @@ def peak_memory_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if platform.system() == "Darwin" else 2**10)
 
 
+def json_line(value: Any) -> str:
+    """A record as JSON on one line, read by `from_json`."""
+    return json.dumps(finite(value), allow_nan=False)
+
+
 def from_json(text: str) -> Any:
     """Value of `to_json` text, infinite floats restored."""
     return _infinite(json.loads(text))

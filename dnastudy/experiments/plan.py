@@ -272,3 +272,20 @@ def find_run(profile: Profile, name: str) -> Run:
             if run.name == name:
                 return run
     raise SettingsError(f"the profile has no run {name!r}")
+
+
+TOGETHER = 8
+"""Most runs of a job that has several."""
+
+
+def jobs(prefix: str, runs: list[Run]) -> dict[str, list[str]]:
+    """Names of the runs that each job of the workflow computes, by job.
+
+    Models that take no training share jobs, ``TOGETHER`` of them at most: each takes about as long as a start of
+    Python. The names of these jobs begin with ``prefix``.
+    """
+    short = [run.name for run in runs if run.model in ("ngram", "uniform")]
+    shared = {
+        f"{prefix}ngrams-{at // TOGETHER + 1}": short[at : at + TOGETHER] for at in range(0, len(short), TOGETHER)
+    }
+    return {**{run.name: [run.name] for run in runs if run.name not in short}, **shared}

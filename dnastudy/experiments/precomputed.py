@@ -8,7 +8,6 @@ do not come along.
 from __future__ import annotations
 
 import io
-import json
 import math
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
@@ -19,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from dnastudy.core.atomic import atomic_dir, atomic_write
-from dnastudy.core.provenance import from_json, to_json
+from dnastudy.core.provenance import from_json, json_line, to_json
 
 FOLDER = Path("results") / "precomputed"
 FACTS, SCORES = "facts.jsonl", "scores.npz"
@@ -52,7 +51,7 @@ def rename(folder: Path, facts: Mapping[str, Mapping[str, Any]]) -> None:
 
 
 def _write(folder: Path, facts: Iterable[Mapping[str, Any]], scores: Mapping[str, np.ndarray]) -> None:
-    lines = [json.dumps(json.loads(to_json(row))) for row in facts]
+    lines = map(json_line, facts)
     arrays = io.BytesIO()
     np.savez_compressed(arrays, **scores)
     atomic_write(folder / SCORES, arrays.getvalue())  # first: no facts without scores
