@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 from scipy.sparse import csr_array
-from scipy.stats import ks_2samp
 
 from dnastudy.core.config import Settings
 from dnastudy.data.datasets import Dataset
@@ -156,6 +155,8 @@ class GenerationQuality(Task):
 
     def _features(self, genes: list[str], real: list[str]) -> list[dict[str, Any]]:
         """Return the mean of each feature and the Kolmogorov-Smirnov distance of its distribution to real genes."""
+        from scipy.stats import ks_2samp  # imported late: it takes most of a second
+
         rows = []
         table, real_table = describe(genes), describe(real)
         for feature in FEATURES:
