@@ -15,8 +15,6 @@ from helpers import ROOT
 from typer.main import get_command
 
 from dnastudy.cli import main
-from dnastudy.data.genes import write_genes
-from dnastudy.data.simulation import simulate_study
 
 BASH = re.compile(r"^```bash\n(.*?)^```", re.MULTILINE | re.DOTALL)
 MAKE = {line.split(":")[0] for line in (ROOT / "Makefile").read_text().splitlines() if re.match(r"[a-z]+:", line)}
@@ -106,16 +104,12 @@ def test_commands_named_in_prose_exist(document, words, program):
 
 @pytest.fixture(scope="module")
 def reader(tmp_path_factory):
-    """A copy of the project's run-time parts with a reader's own files in it."""
+    """A copy of the project's run-time parts: what else the commands of the README need, they make themselves."""
     folder = tmp_path_factory.mktemp("reader")
     for name in ("_config.yml", "_toc.yml"):
         shutil.copy(ROOT / name, folder)
     for name in ("notebooks", "results"):
         shutil.copytree(ROOT / name, folder / name)
-    splits = simulate_study(seed=5, n=300)
-    for name, frame in splits.items():
-        write_genes(frame, folder / f"{name}.csv")
-    write_genes(splits["train"], folder / "my_genes.fa")
     return folder
 
 

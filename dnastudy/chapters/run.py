@@ -136,7 +136,10 @@ def run_chapter(
 
     from dnastudy.chapters import execute
     from dnastudy.data.datasets import data_path
+    from dnastudy.experiments.profile import load_profile
 
+    if profile := getattr(parameters, "profile", ""):
+        load_profile(profile if Path(profile).suffix == "" else root / profile)
     if data := getattr(parameters, "data", ""):
         data_path(data, root)  # where chapters run
     changed = {key: getattr(parameters, key) for key in given or {}}

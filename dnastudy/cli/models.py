@@ -128,25 +128,38 @@ def train(
         say(f"continue from the checkpoint in {workspace.folder}")
     train_genes, validation_genes = _tables(fitting, reading)
     _report_overlaps(fitting, train_genes, validation_genes)
-    with training_progress(f"fit {model} on {len(train_genes):,} genes") as report:
-        fitted, seconds = one_off.fit(
-            model,
-            settings,
-            train_genes,
-            validation_genes,
-            add_validation=fitting.add_validation,
-            by_type=by_type,
-            workspace=workspace,
-            report=report,
-        )
+    try:
+        with training_progress(f"fit {model} on {len(train_genes):,} genes") as report:
+            fitted, seconds = one_off.fit(
+                model,
+                settings,
+                train_genes,
+                validation_genes,
+                add_validation=fitting.add_validation,
+                by_type=by_type,
+                workspace=workspace,
+                report=report,
+            )
+    except KeyboardInterrupt:
+        if (workspace.folder / CHECKPOINT).exists():
+            say(f"stopped; the same command continues from the checkpoint in {workspace.folder}")
+        raise
     if not is_main_process():
         return
     fitted.save(out)
     workspace.finish()
     facts = {"model": fitted.name, "settings": fitted.settings.model_dump(mode="json")}
     facts["genes"] = len(train_genes) + (len(validation_genes) if fitting.add_validation else 0)
+    if course := fitted.notes.get("training"):
+        epochs = course["epochs"]
+        kept = next((row for row in epochs if row["epoch"] == course["best_epoch"]), {})
+        facts["training"] = {"epochs": len(epochs), "epoch_kept": course["best_epoch"],
+                             "validation_perplexity": kept.get("validation")}  # fmt: skip
     if by_type:
         facts["types"] = list(fitted.types)
+        rare = sorted(set(train_genes["type"]) - {"", *fitted.types})
+        if rare:
+            say(f"not learned, for lack of training genes: {', '.join(rare)}")
     emit({**facts, "parameters": fitted.num_parameters, "seconds": {"fit": seconds}, "folder": str(out)}, as_json)
 
 

@@ -29,7 +29,7 @@ def publish(
 
     For example:
 
-        DNASTUDY_DATA=../shared/data dnastudy publish
+        DNASTUDY_DATA=data/raw/paper dnastudy publish
     """
     from dnastudy.chapters import publish as publishing
     from dnastudy.chapters.run import find_root

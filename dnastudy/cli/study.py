@@ -35,7 +35,7 @@ def reproduce_ngrams(
 
     For example:
 
-        dnastudy reproduce ngrams --data ../shared/data
+        dnastudy reproduce ngrams --data data/raw/paper
     """
     from dnastudy.analysis.headline import TOLERANCE
     from dnastudy.analysis.headline import reproduce_ngrams as table_of
@@ -69,7 +69,7 @@ def reproduce_mutations(
 
     For example:
 
-        dnastudy reproduce mutations --data ../shared/data
+        dnastudy reproduce mutations --data data/raw/paper
     """
     from dnastudy.analysis.mutations import reproduce_mutations as table_of
 
@@ -93,9 +93,12 @@ def reproduce_mutations(
 
 @command(app)
 def chapter(
-    name: Annotated[str, typer.Argument(help="Name of a notebook in notebooks/, for instance ngrams.")],
+    name: Annotated[
+        str, typer.Argument(help="Name of a notebook in notebooks/, for instance ngrams; a wrong name lists all.")
+    ],
     parameter: Annotated[
-        list[str] | None, typer.Option("-p", "--parameter", help="A parameter of the chapter: -p NAME VALUE (YAML).")
+        list[str] | None,
+        typer.Option("-p", "--parameter", help="-p NAME VALUE, the value in YAML; a wrong name lists them all."),
     ] = None,
     output: Annotated[Path | None, typer.Option(help="Executed notebook; default: _build/runs/NAME.ipynb.")] = None,
 ) -> None:

@@ -40,9 +40,9 @@ class TaskGroup(TyperGroup):
         return list(TASKS)
 
     def get_command(self, ctx: typer.Context, cmd_name: str):
-        """Command of this task; None if there is none."""
+        """Command of this task; a usage error that names the tasks if there is none."""
         if cmd_name not in self.list_commands(ctx):
-            return None
+            ctx.fail(f"there is no task {cmd_name!r}; the tasks are {', '.join(self.list_commands(ctx))}")
         program = typer.Typer(rich_markup_mode="markdown", add_completion=False)
         command(program, cmd_name)(_task_command(cmd_name))
         return typer.main.get_command(program)

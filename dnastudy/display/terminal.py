@@ -43,13 +43,13 @@ def progress(title: str, total: int | None) -> Iterator[Callable[[int], None]]:
 
 
 def training_lines(title: str, log: Callable[[str], None], every_seconds: float = 30.0) -> Report:
-    """Return a training report that logs a line every ``every_seconds``, and at the end."""
-    last = time.perf_counter()
+    """Return a training report that logs a line for each epoch, every ``every_seconds``, and at the end."""
+    last, epoch = time.perf_counter(), 1
 
     def report(progress: Progress) -> None:
-        nonlocal last
-        if time.perf_counter() - last > every_seconds or progress.share == 1:
-            last = time.perf_counter()
+        nonlocal last, epoch
+        if time.perf_counter() - last > every_seconds or progress.epoch > epoch or progress.share == 1:
+            last, epoch = time.perf_counter(), progress.epoch
             log(f"{title}: {progress}")
 
     return report
@@ -61,16 +61,16 @@ def training_progress(title: str) -> Iterator[Report]:
 
     Models that do not report their progress show a spinner.
     """
+    say(title)
     if not sys.stderr.isatty():
-        say(title)
         yield training_lines("training", say)
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-    columns = [SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn()]
-    with Progress(*columns, TextColumn("{task.fields[facts]}"), console=Console(stderr=True)) as bars:
-        task = bars.add_task(title, total=None, facts="")
+    columns = [SpinnerColumn(), BarColumn(bar_width=6), TimeElapsedColumn(), TextColumn("{task.fields[facts]}")]
+    with Progress(*columns, console=Console(stderr=True)) as bars:
+        task = bars.add_task("", total=None, facts="")
         yield lambda progress: bars.update(task, total=1.0, completed=progress.share, facts=str(progress))
 
 

@@ -25,11 +25,13 @@ class Progress:
     """Nucleotide perplexity of the validation genes after the last epoch."""
 
     def __str__(self) -> str:
-        held_out = "" if self.validation is None else f", validation perplexity {self.validation:.4f}"
+        """Epoch, loss (nats per symbol), validation perplexity, speed, and the time left at most."""
+        held_out = "" if self.validation is None else f", validation {self.validation:.3f}"
         left = f"{self.seconds_left / 60:.0f} min" if self.seconds_left > 90 else f"{self.seconds_left:.0f} s"
+        # with a bar beside it, it fits a terminal of 80 columns
         return (
-            f"epoch {self.epoch}/{self.epochs}, loss {self.loss:.4f} nats a symbol{held_out}, "
-            f"{self.nucleotides_per_second:,.0f} nt/s, {left} left at most"
+            f"epoch {self.epoch}/{self.epochs}, loss {self.loss:.3f}{held_out}, "
+            f"{self.nucleotides_per_second / 1000:,.1f}k nt/s, {left}"
         )
 
 

@@ -576,6 +576,7 @@ WRONG = [
     (["-p", "order"], ["-p order: a name and a value are needed"]),
     (["-p", "order", "6", "-p", "order=7"], ["-p order: given twice"]),
     (["-p", "unknown", "3", "-p", "order", "abc"], ["'unknown'", "'order'"]),
+    (["-p", "profile", "fast"], ["unknown profile 'fast' (known: cpu, gpu, quick, or a YAML file)"]),
 ]
 
 

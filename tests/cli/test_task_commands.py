@@ -108,6 +108,12 @@ def test_the_papers_accuracies_are_reproduced(dnastudy, real_data):
     }
 
 
+def test_an_unknown_task_names_the_tasks(dnastudy):
+    done = dnastudy("task", "mutations")
+    assert done.code == 2
+    assert "there is no task 'mutations'" in done.err and "mutation-detection" in done.err
+
+
 def test_every_task_is_a_command_that_lists_its_settings(dnastudy):
     listing = dnastudy("task", "--help").out
     for name in TASKS:

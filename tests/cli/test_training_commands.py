@@ -190,3 +190,22 @@ def test_a_killed_training_goes_on(files, tmp_path):
     subprocess.run([*map(str, words), str(killed)], check=True, capture_output=True, env=environment)
     a, b = models.load(whole)._arrays(), models.load(killed)._arrays()
     assert all((a[name] == b[name]).all() for name in a)
+
+
+def test_an_interrupted_training_says_how_it_continues(files, tmp_path, dnastudy, monkeypatch):
+    def interrupted(*_, workspace, **__):
+        workspace.folder.mkdir()
+        (workspace.folder / "checkpoint.pt").write_bytes(b"")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("dnastudy.experiments.one_off.fit", interrupted)
+    done = dnastudy("train", "lstm", "--train", files["a"], "--out", tmp_path / "model")
+    assert done.code and f"continues from the checkpoint in {tmp_path / 'model.training'}" in done.err
+
+
+def test_what_was_kept_is_reported(files, tmp_path, dnastudy):
+    words = ["--set", "embedding_size=8", "hidden_size=8", "kmer_size=1", "epochs=2", "--out", tmp_path / "model"]
+    done = dnastudy("train", "lstm", "--train", files["a"], "--validation", files["validation"], *words, "--json")
+    training = done.json["training"]
+    assert training["epochs"] == 2 and training["epoch_kept"] in (1, 2) and 1 < training["validation_perplexity"] < 6
+    assert "epoch 2/2" in done.err
