@@ -22,9 +22,14 @@ def real_data() -> Path:
     return REAL_DATA
 
 
+LONGEST = ["test_workflow.py", "*.ipynb", "test_own_genes.py", "test_loop.py", "test_docs.py", "test_expert.py",
+           "test_build.py", "test_training_commands.py"]  # fmt: skip
+
+
 def pytest_collection_modifyitems(items):
     """Files that take minutes first, so that no core waits for one of them at the end (order within a file stays)."""
-    items.sort(key=lambda item: 0 if item.path.name == "test_workflow.py" else 1 if item.path.suffix == ".ipynb" else 2)
+    place = {pattern: number for number, pattern in enumerate(LONGEST)}
+    items.sort(key=lambda item: next((place[name] for name in place if item.path.match(name)), len(place)))
 
 
 @pytest.fixture

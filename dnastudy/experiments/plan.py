@@ -281,11 +281,13 @@ TOGETHER = 8
 def jobs(prefix: str, runs: list[Run]) -> dict[str, list[str]]:
     """Names of the runs that each job of the workflow computes, by job.
 
-    Models that take no training share jobs, ``TOGETHER`` of them at most: each takes about as long as a start of
-    Python. The names of these jobs begin with ``prefix``.
+    Models that count and copy, which have no seed, share jobs, ``TOGETHER`` of them at most: many take about as long as
+    a start of Python. The names of these jobs begin with ``prefix``. Networks and ensembles, which wait for networks,
+    have a job each.
     """
-    short = [run.name for run in runs if run.model in ("ngram", "uniform")]
-    shared = {
-        f"{prefix}ngrams-{at // TOGETHER + 1}": short[at : at + TOGETHER] for at in range(0, len(short), TOGETHER)
-    }
-    return {**{run.name: [run.name] for run in runs if run.name not in short}, **shared}
+    counting = [
+        run.name for run in runs if not is_seeded(run.model) and not models.model_class(run.model).parts(run.settings)
+    ]
+    starts = range(0, len(counting), TOGETHER)
+    shared = {f"{prefix}counts-{number}": counting[at : at + TOGETHER] for number, at in enumerate(starts, 1)}
+    return {**{run.name: [run.name] for run in runs if run.name not in counting}, **shared}
