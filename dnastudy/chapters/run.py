@@ -123,6 +123,8 @@ def run_chapter(
     ------
     ParameterError
         For a parameter the chapter cannot take, before anything runs.
+    SettingsError
+        For an unknown or faulty profile, before anything runs.
     DataError
         If its parameter ``data`` names no file or folder, before anything runs.
     ChapterError
@@ -139,9 +141,9 @@ def run_chapter(
     from dnastudy.experiments.profile import load_profile
 
     if profile := getattr(parameters, "profile", ""):
-        load_profile(profile if Path(profile).suffix == "" else root / profile)
+        load_profile(profile if Path(profile).suffix == "" else root / profile)  # files lie where chapters run
     if data := getattr(parameters, "data", ""):
-        data_path(data, root)  # where chapters run
+        data_path(data, root)
     changed = {key: getattr(parameters, key) for key in given or {}}
     notebook = execute.execute(chapters[name], changed, root, timeout, log or sys.stderr, environment)
     return execute.write(execute.published(notebook, chapters[name], changed, title), Path(output))
